@@ -1,0 +1,53 @@
+/**
+ * The speaker's whole conversation with the world: facts it is told, work it asks for.
+ *
+ * Both are plain values, so that a run can be written down and played again. Connections are numbers: even ones the
+ * speaker chose when it asked to dial, odd ones whoever accepted them.
+ */
+import type { Address, Family } from "../ipam/net/address.ts";
+import type { Prefix } from "../ipam/net/prefix.ts";
+import type { Gateway, UnderlayRoute } from "./rib/next-hops.ts";
+import type { StateName } from "./session/fsm.ts";
+import type { PeerConfig } from "./session/peer-config.ts";
+
+export type Fact =
+  /** All neighbours, as they should be from now on. */
+  | { readonly kind: "peers"; readonly peers: readonly PeerConfig[] }
+  /** All prefixes to originate, as they should be from now on. */
+  | { readonly kind: "networks"; readonly prefixes: readonly Prefix[] }
+  /** All routes of the kernel that are not ours. */
+  | { readonly kind: "underlay"; readonly routes: readonly UnderlayRoute[] }
+  | { readonly kind: "connected"; readonly connection: number }
+  | { readonly kind: "accepted"; readonly connection: number; readonly address: Address }
+  | { readonly kind: "received"; readonly connection: number; readonly octets: Uint8Array }
+  /** Closed by the other side, or an attempt that failed; the reason in words. */
+  | { readonly kind: "closed"; readonly connection: number; readonly reason: string }
+  /** The connection takes no more for now, or takes more again. */
+  | { readonly kind: "congested" | "drained"; readonly connection: number }
+  /** Ends every session with an administrative shutdown (RFC 4486, RFC 9003). */
+  | { readonly kind: "shutdown"; readonly message: string };
+
+export type Work =
+  | { readonly kind: "dial"; readonly connection: number; readonly peer: PeerConfig }
+  | { readonly kind: "send"; readonly connection: number; readonly octets: Uint8Array }
+  /** After everything sent before it. */
+  | { readonly kind: "close"; readonly connection: number }
+  | { readonly kind: "event"; readonly event: SpeakerEvent };
+
+export type SpeakerEvent =
+  | {
+      readonly kind: "session";
+      readonly peer: string;
+      readonly from: StateName;
+      readonly to: StateName;
+      readonly reason: string;
+    }
+  | { readonly kind: "end-of-rib"; readonly peer: string; readonly family: Family }
+  | { readonly kind: "stale-kept" | "stale-swept"; readonly peer: string; readonly routes: number }
+  | { readonly kind: "bad-update"; readonly peer: string; readonly action: string; readonly text: string };
+
+/** One change for the forwarding table; no gateways: the route goes. */
+export interface ForwardingChange {
+  readonly prefix: Prefix;
+  readonly gateways: readonly Gateway[] | undefined;
+}

@@ -1,0 +1,177 @@
+/**
+ * The BGP finite state machine of one connection (RFC 4271 8).
+ *
+ * A state is a function from an event to the next state and the reason in words; one file each. A machine asks its
+ * peer for effects (dial, send, close) and never waits. A peer has two machines at most: one that dials, and one for a
+ * connection the other side opened (RFC 4271 8.2.1); collision.ts chooses between them.
+ */
+import { CeaseSubcode, ErrorCode } from "../wire/codes.ts";
+import type { Fault } from "../wire/fault.ts";
+import { describeNotification, encodeNotification, type Notification } from "../wire/notification.ts";
+import type { Open } from "../wire/open.ts";
+import { active } from "./active.ts";
+import { connect } from "./connect.ts";
+import { established } from "./established.ts";
+import { idle } from "./idle.ts";
+import type { Negotiated } from "./negotiate.ts";
+import { openConfirm } from "./open-confirm.ts";
+import { openSent } from "./open-sent.ts";
+import type { PeerConfig } from "./peer-config.ts";
+import { Timers } from "./timers.ts";
+
+export type StateName = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
+
+/** RFC 4271 8.1, with the message events split by message. */
+export type FsmEvent =
+  | { readonly kind: "ManualStart" }
+  | { readonly kind: "ManualStop"; readonly notification: Notification }
+  | { readonly kind: "ConnectRetryTimerExpires" }
+  | { readonly kind: "IdleHoldTimerExpires" }
+  | { readonly kind: "HoldTimerExpires" }
+  | { readonly kind: "KeepaliveTimerExpires" }
+  | { readonly kind: "TcpConnected"; readonly connection: number }
+  | { readonly kind: "TcpFails"; readonly reason: string }
+  | { readonly kind: "OpenReceived"; readonly open: Open }
+  | { readonly kind: "KeepaliveReceived" }
+  | { readonly kind: "UpdateReceived"; readonly body: Uint8Array }
+  | { readonly kind: "RouteRefreshReceived"; readonly body: Uint8Array }
+  | { readonly kind: "NotificationReceived"; readonly notification: Notification }
+  | { readonly kind: "MessageFault"; readonly fault: Fault };
+
+/** Why an established session ended, as far as graceful restart asks (RFC 4724 4.2). */
+export type Ending = "connection lost" | "notification";
+
+export interface Next {
+  readonly state: StateName;
+  readonly reason: string;
+}
+
+export type StateHandler = (fsm: Fsm, event: FsmEvent, now: number) => Next | undefined;
+
+/** What a machine asks of the peer it belongs to. */
+export interface FsmHost {
+  readonly config: PeerConfig;
+  /** The dial's connection. */
+  dial(): number;
+  send(connection: number, message: Uint8Array): void;
+  close(connection: number): void;
+  ourOpen(): Open;
+  update(body: Uint8Array, now: number): Fault | undefined;
+  routeRefresh(body: Uint8Array): void;
+  /** A factor in 0.75 to 1, so that retries of many speakers spread (RFC 4271 10). */
+  jitter(): number;
+}
+
+const STATES: Readonly<Record<StateName, StateHandler>> = {
+  Idle: idle,
+  Connect: connect,
+  Active: active,
+  OpenSent: openSent,
+  OpenConfirm: openConfirm,
+  Established: established,
+};
+
+/** RFC 4271 8.2.2: how long an OPEN may take. */
+export const LARGE_HOLD_TIME_S = 240;
+const FIRST_IDLE_HOLD_S = 1;
+const LONGEST_IDLE_HOLD_S = 30;
+
+export class Fsm {
+  readonly host: FsmHost;
+  readonly dials: boolean;
+  readonly timers = new Timers();
+  state: StateName = "Idle";
+  reason = "not started";
+  since: number;
+  connection: number | undefined;
+  remoteOpen: Open | undefined;
+  negotiated: Negotiated | undefined;
+  ending: Ending = "connection lost";
+  #idleHold = FIRST_IDLE_HOLD_S;
+
+  constructor(host: FsmHost, dials: boolean, now: number) {
+    this.host = host;
+    this.dials = dials;
+    this.since = now;
+  }
+
+  /** Runs one event; returns the state it came from when the state changed. */
+  handle(event: FsmEvent, now: number): StateName | undefined {
+    const before = this.state;
+    const next = STATES[before](this, event, now);
+    if (next === undefined) return undefined;
+    this.reason = next.reason;
+    if (next.state === before) return undefined;
+    this.state = next.state;
+    this.since = now;
+    if (next.state === "Established") this.#idleHold = FIRST_IDLE_HOLD_S;
+    return before;
+  }
+
+  /** Seconds on the caller's clock. */
+  startTimer(name: "ConnectRetry" | "Hold" | "Keepalive", seconds: number, now: number): void {
+    const jittered = name === "Hold" ? seconds : seconds * this.host.jitter();
+    this.timers.set(name, now + jittered * 1000);
+  }
+
+  send(message: Uint8Array): void {
+    if (this.connection !== undefined) this.host.send(this.connection, message);
+  }
+
+  restartHoldTimer(now: number): void {
+    const seconds = this.negotiated?.holdTime ?? 0;
+    if (seconds > 0) this.startTimer("Hold", seconds, now);
+    else this.timers.clear("Hold");
+  }
+
+  restartKeepaliveTimer(now: number): void {
+    const seconds = this.negotiated?.keepaliveTime ?? 0;
+    if (seconds > 0) this.startTimer("Keepalive", seconds, now);
+  }
+
+  /** To Idle, with what is left of the connection closed; a machine that dials starts again after a while. */
+  toIdle(reason: string, now: number, ending: Ending = "connection lost"): Next {
+    if (this.connection !== undefined) this.host.close(this.connection);
+    this.connection = undefined;
+    this.ending = ending;
+    this.timers.clearAll();
+    if (this.dials) this.rest(now);
+    return { state: "Idle", reason };
+  }
+
+  /** Starts again after a while, longer each time in a row (RFC 4271 8.1.1 DampPeerOscillations). */
+  rest(now: number): void {
+    this.timers.set("IdleHold", now + this.#idleHold * 1000 * this.host.jitter());
+    this.#idleHold = Math.min(this.#idleHold * 2, LONGEST_IDLE_HOLD_S);
+  }
+
+  /** Tells the peer why, then Idle. */
+  notify(notification: Notification, reason: string, now: number): Next {
+    this.send(encodeNotification(notification));
+    return this.toIdle(
+      `sent ${describeNotification(notification)}${reason === "" ? "" : ` (${reason})`}`,
+      now,
+      "notification",
+    );
+  }
+
+  fault(fault: Fault, now: number): Next {
+    return this.notify(fault, fault.text, now);
+  }
+
+  /** An event that has no place in this state (RFC 4271 8.2.2 with the subcodes of RFC 6608). */
+  unexpected(subcode: 1 | 2 | 3, what: string, now: number): Next {
+    const notification = { code: ErrorCode.Fsm, subcode, data: new Uint8Array(0) };
+    return this.notify(notification, `unexpected ${what}`, now);
+  }
+
+  received(notification: Notification, now: number): Next {
+    return this.toIdle(`received ${describeNotification(notification)}`, now, "notification");
+  }
+}
+
+export function cease(subcode: number, data: Uint8Array = new Uint8Array(0)): Notification {
+  return { code: ErrorCode.Cease, subcode, data };
+}
+
+export const COLLISION = cease(CeaseSubcode.ConnectionCollision);

@@ -1,0 +1,235 @@
+/**
+ * Many speakers, one virtual clock, one seed: whole networks without a socket.
+ *
+ * Every speaker sits at addresses; a dial finds the speaker at the address dialled. Octets and closings arrive after a
+ * random delay, in order within a connection, cut into random chunks. Links can be cut (everything is lost silently)
+ * and speakers killed (their connections close at the other end, as a kernel does for a dead process).
+ */
+import { type Address, formatAddress } from "../../ipam/net/address.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
+import type { Fact, SpeakerEvent, Work } from "../facts.ts";
+import type { UnderlayRoute } from "../rib/next-hops.ts";
+import { Speaker } from "../speaker.ts";
+import { seededRandom } from "./random.ts";
+
+const LONGEST_DELAY_MS = 20;
+
+export interface HostOptions {
+  readonly addresses: readonly Address[];
+  readonly underlay: readonly UnderlayRoute[];
+}
+
+interface Endpoint {
+  readonly host: SimulatedHost;
+  readonly id: number;
+  /** Earliest arrival of the next thing sent from here: order within a connection. */
+  clearAt: number;
+  peer: Endpoint | undefined;
+}
+
+export class SimulatedHost {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly underlay: readonly UnderlayRoute[];
+  /** What the forwarding table would hold: prefix to gateways, in text. Survives the speaker. */
+  readonly fib = new Map<string, string>();
+  readonly events: SpeakerEvent[] = [];
+  readonly endpoints = new Map<number, Endpoint>();
+  speaker: Speaker | undefined;
+  nextAccepted = 1;
+
+  constructor(name: string, { addresses, underlay }: HostOptions) {
+    this.name = name;
+    this.addresses = addresses;
+    this.underlay = underlay;
+  }
+}
+
+interface Delivery {
+  readonly at: number;
+  readonly order: number;
+  run(): void;
+}
+
+export class Network {
+  readonly random: () => number;
+  readonly hosts = new Map<string, SimulatedHost>();
+  readonly #cut = new Set<string>();
+  #deliveries: Delivery[] = [];
+  #order = 0;
+  now = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+  }
+
+  addHost(name: string, options: HostOptions): SimulatedHost {
+    const host = new SimulatedHost(name, options);
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  start(name: string, restarting = false): void {
+    const host = this.#host(name);
+    host.speaker = new Speaker({ random: this.random, restarting });
+    this.tell(name, { kind: "underlay", routes: host.underlay });
+  }
+
+  /** As kill -9: the kernel closes the process's connections, the forwarding table stays. */
+  kill(name: string): void {
+    const host = this.#host(name);
+    host.speaker = undefined;
+    for (const endpoint of host.endpoints.values()) this.#sendClose(endpoint, "connection reset by peer");
+    host.endpoints.clear();
+  }
+
+  /** Nothing passes between the two any more, and nobody is told. */
+  cut(a: string, b: string): void {
+    this.#cut.add(pair(a, b));
+  }
+
+  heal(a: string, b: string): void {
+    this.#cut.delete(pair(a, b));
+  }
+
+  tell(name: string, fact: Fact): void {
+    this.#host(name).speaker?.tell(fact, this.now);
+    this.#pump(this.#host(name));
+  }
+
+  /** Lets virtual time pass. */
+  run(milliseconds: number): void {
+    const end = this.now + milliseconds;
+    for (;;) {
+      const next = Math.min(this.#deliveries[0]?.at ?? Number.POSITIVE_INFINITY, this.#nextTimer());
+      if (next > end) break;
+      this.now = Math.max(this.now, next);
+      while (this.#deliveries[0] !== undefined && this.#deliveries[0].at <= this.now) {
+        (this.#deliveries.shift() as Delivery).run();
+      }
+      for (const host of this.hosts.values())
+        if ((host.speaker?.nextDue(this.now) ?? end + 1) <= this.now) this.#pump(host);
+    }
+    this.now = end;
+  }
+
+  #nextTimer(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { speaker } of this.hosts.values()) next = Math.min(next, speaker?.nextDue(this.now) ?? next);
+    return next;
+  }
+
+  #pump(host: SimulatedHost): void {
+    const { speaker } = host;
+    if (speaker === undefined) return;
+    for (const work of speaker.work(this.now)) this.#do(host, work);
+    for (const { prefix, gateways } of speaker.takeForwardingChanges(Number.POSITIVE_INFINITY)) {
+      if (gateways === undefined) host.fib.delete(formatPrefix(prefix));
+      else
+        host.fib.set(formatPrefix(prefix), gateways.map(({ gateway }) => gateway && formatAddress(gateway)).join(","));
+    }
+  }
+
+  #do(host: SimulatedHost, work: Work): void {
+    switch (work.kind) {
+      case "dial":
+        return this.#dial(host, work);
+      case "send": {
+        const endpoint = host.endpoints.get(work.connection);
+        if (endpoint !== undefined) this.#sendOctets(endpoint, work.octets);
+        return;
+      }
+      case "close": {
+        const endpoint = host.endpoints.get(work.connection);
+        host.endpoints.delete(work.connection);
+        if (endpoint !== undefined) this.#sendClose(endpoint, "connection closed by peer");
+        return;
+      }
+      case "event":
+        host.events.push(work.event);
+    }
+  }
+
+  #dial(host: SimulatedHost, { connection, peer }: Extract<Work, { kind: "dial" }>): void {
+    const target = [...this.hosts.values()].find(({ addresses }) =>
+      addresses.some((address) => formatAddress(address) === formatAddress(peer.address)),
+    );
+    const near: Endpoint = { host, id: connection, clearAt: this.now, peer: undefined };
+    host.endpoints.set(connection, near);
+    if (target === undefined || this.#isCut(host, target)) return;
+    this.#later(near, target, () => {
+      if (target.speaker === undefined) {
+        host.endpoints.delete(connection);
+        this.#after(() => this.#tellHost(host, { kind: "closed", connection, reason: "connection refused" }));
+        return;
+      }
+      const far: Endpoint = { host: target, id: target.nextAccepted, clearAt: this.now, peer: near };
+      target.nextAccepted += 2;
+      near.peer = far;
+      target.endpoints.set(far.id, far);
+      this.#later(far, host, () => this.#tellHost(host, { kind: "connected", connection }));
+      const address = peer.sourceAddress ?? (host.addresses[0] as Address);
+      this.#tellHost(target, { kind: "accepted", connection: far.id, address });
+    });
+  }
+
+  #sendOctets(from: Endpoint, octets: Uint8Array): void {
+    const cut = 1 + Math.floor(this.random() * octets.length);
+    for (const chunk of [octets.slice(0, cut), octets.slice(cut)]) {
+      if (chunk.length === 0 || from.peer === undefined) continue;
+      const { peer: to } = from;
+      const { host, id } = to;
+      this.#later(from, host, () => {
+        if (host.endpoints.get(id) === to) this.#tellHost(host, { kind: "received", connection: id, octets: chunk });
+      });
+    }
+  }
+
+  #sendClose(from: Endpoint, reason: string): void {
+    if (from.peer === undefined) return;
+    const { peer: to } = from;
+    const { host, id } = to;
+    this.#later(from, host, () => {
+      // Not another connection of the same number, made by a speaker started since.
+      if (host.endpoints.get(id) !== to) return;
+      host.endpoints.delete(id);
+      this.#tellHost(host, { kind: "closed", connection: id, reason });
+    });
+  }
+
+  #tellHost(host: SimulatedHost, fact: Fact): void {
+    host.speaker?.tell(fact, this.now);
+    this.#pump(host);
+  }
+
+  #later(from: Endpoint, to: SimulatedHost, run: () => void): void {
+    if (this.#isCut(from.host, to)) return;
+    from.clearAt = Math.max(from.clearAt, this.now + 1 + Math.floor(this.random() * LONGEST_DELAY_MS));
+    this.#schedule(from.clearAt, () => {
+      if (!this.#isCut(from.host, to)) run();
+    });
+  }
+
+  #after(run: () => void): void {
+    this.#schedule(this.now + 1 + Math.floor(this.random() * LONGEST_DELAY_MS), run);
+  }
+
+  #schedule(at: number, run: () => void): void {
+    this.#deliveries.push({ at, order: this.#order++, run });
+    this.#deliveries.sort((a, b) => a.at - b.at || a.order - b.order);
+  }
+
+  #isCut(a: SimulatedHost, b: SimulatedHost): boolean {
+    return this.#cut.has(pair(a.name, b.name));
+  }
+
+  #host(name: string): SimulatedHost {
+    const host = this.hosts.get(name);
+    if (host === undefined) throw new Error(`no host ${name}`);
+    return host;
+  }
+}
+
+function pair(a: string, b: string): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
+}

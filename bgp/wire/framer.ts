@@ -1,0 +1,84 @@
+/** Cuts a TCP stream into BGP messages (RFC 4271 4.1, checks of 6.1). */
+import { ErrorCode, HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType } from "./codes.ts";
+import { type Fault, resetFault } from "./fault.ts";
+import { octetsOfU16, putU16, u16 } from "./octets.ts";
+
+/** One message as it came: `body` is what follows the header, a view into the stream's own chunk where possible. */
+export interface RawMessage {
+  readonly type: number;
+  readonly body: Uint8Array;
+}
+
+/** Least length of each type, header included. */
+const MIN_LENGTH: Readonly<Record<number, number>> = {
+  [MessageType.Open]: 29,
+  [MessageType.Update]: 23,
+  [MessageType.Notification]: 21,
+  [MessageType.Keepalive]: 19,
+  [MessageType.RouteRefresh]: 23,
+};
+
+export class Framer {
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at = 0;
+
+  push(octets: Uint8Array): void {
+    const rest = this.#chunk.length - this.#at;
+    if (rest === 0) {
+      this.#chunk = octets;
+    } else {
+      const joined = new Uint8Array(rest + octets.length);
+      joined.set(this.#chunk.subarray(this.#at), 0);
+      joined.set(octets, rest);
+      this.#chunk = joined;
+    }
+    this.#at = 0;
+  }
+
+  /** The next whole message; undefined when more octets are needed; a fault when the stream cannot be read on. */
+  next(): RawMessage | Fault | undefined {
+    const start = this.#at;
+    const available = this.#chunk.length - start;
+    // The marker is checked as far as it has come: garbage is answered without waiting for a whole header.
+    for (let i = 0; i < Math.min(16, available); i++) {
+      if (this.#chunk[start + i] !== 0xff) return resetFault(ErrorCode.Header, 1, "the marker is not all ones");
+    }
+    if (available < HEADER_LENGTH) return undefined;
+    const length = u16(this.#chunk, start + 16);
+    const type = this.#chunk[start + 18] as number;
+    const fault = headerFault(length, type);
+    if (fault !== undefined) return fault;
+    if (available < length) return undefined;
+    this.#at = start + length;
+    return { type, body: this.#chunk.subarray(start + HEADER_LENGTH, start + length) };
+  }
+}
+
+function headerFault(length: number, type: number): Fault | undefined {
+  if (length < HEADER_LENGTH || length > MAX_MESSAGE_LENGTH) {
+    return resetFault(ErrorCode.Header, 2, `message length ${length} is out of range`, octetsOfU16(length));
+  }
+  const least = MIN_LENGTH[type];
+  if (least === undefined) {
+    return resetFault(ErrorCode.Header, 3, `message type ${type} is unknown`, Uint8Array.of(type));
+  }
+  const exact = type === MessageType.Keepalive;
+  if (length < least || (exact && length !== least)) {
+    return resetFault(ErrorCode.Header, 2, `message of type ${type} has length ${length}`, octetsOfU16(length));
+  }
+  return undefined;
+}
+
+/** A whole message: header and body. */
+export function frame(type: number, body: Uint8Array): Uint8Array {
+  const message = new Uint8Array(HEADER_LENGTH + body.length);
+  message.fill(0xff, 0, 16);
+  putU16(message, 16, message.length);
+  message[18] = type;
+  message.set(body, HEADER_LENGTH);
+  return message;
+}
+
+export function encodeKeepalive(): Uint8Array {
+  return frame(MessageType.Keepalive, new Uint8Array(0));
+}
