@@ -92,7 +92,7 @@ export class Speaker {
     for (const neighbor of this.#neighbors.values()) {
       const updates = neighbor.takeUpdates();
       if (updates === undefined) continue;
-      for (const octets of updates.messages) this.#work.push({ kind: "send", connection: updates.connection, octets });
+      for (const octets of updates.messages) this.#send(updates.connection, octets);
     }
     const work = this.#work;
     this.#work = [];
@@ -168,6 +168,8 @@ export class Speaker {
   }
 
   #send(connection: number, octets: Uint8Array): void {
+    const neighbor = this.#byConnection.get(connection);
+    if (neighbor !== undefined) neighbor.peer.messages.sent++;
     this.#work.push({ kind: "send", connection, octets });
   }
 

@@ -214,10 +214,7 @@ export class Peer {
         return peer.config;
       },
       dial: () => peer.host.dial(peer),
-      send(connection, message) {
-        peer.messages.sent++;
-        peer.host.send(connection, message);
-      },
+      send: (connection, message) => peer.host.send(connection, message),
       close: (connection) => peer.host.close(connection),
       ourOpen: () => ourOpen(peer.config, peer.host.isRestarting()),
       update: (body, now) => peer.host.update(peer, body, now),

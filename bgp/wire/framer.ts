@@ -22,7 +22,9 @@ export class Framer {
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
 
-  push(octets: Uint8Array): void {
+  push(chunk: Uint8Array): void {
+    // A plain Uint8Array over the same memory: slice() of a subclass (Node's Buffer) would share it instead of copying.
+    const octets = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     const rest = this.#chunk.length - this.#at;
     if (rest === 0) {
       this.#chunk = octets;

@@ -49,7 +49,7 @@ export function familyOfPrefix(prefix: AddressWithLength): Family {
 
 /** The prefix of the given length around an address. */
 export function prefixAround(address: Address, length: number): Prefix {
-  const masked = address.slice();
+  const masked = new Uint8Array(address);
   const whole = length >> 3;
   if (whole < masked.length) {
     masked[whole] = (masked[whole] as number) & (0xff00 >> (length & 7));

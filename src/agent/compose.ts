@@ -1,0 +1,157 @@
+/**
+ * The composition root: the one place that knows every part of the agent and says who tells whom.
+ *
+ *   resources (etcd) ── peers, pools, labels ──> routing, pods, masquerade
+ *   pods ── blocks, borrowed addresses ──> routing: networks to announce, blackholes
+ *   CNI plugin ── ADD, DEL, CHECK ──> pods          operators ── status, routes ──> all
+ *
+ * Start: the API answers first, not ready. Sessions start once the node's own blocks are known, so that the first thing
+ * the peers hear is everything.
+ */
+
+import { openEtcdStore } from "../../ipam/etcd/client.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { type Reply, type Routes, serveHttp, serveSocket } from "../api/server.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import { applyMasquerade } from "../kernel/masquerade.ts";
+import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
+import { enableForwarding } from "../kernel/sysctl.ts";
+import { type Log, openLog } from "../telemetry/log.ts";
+import { Configuration, type Configured } from "./configuration.ts";
+import { originate } from "./originate.ts";
+import { peerConfigs } from "./peers.ts";
+import { Pods } from "./pods.ts";
+import { Routing } from "./routing.ts";
+import { nodeStatus, routeList } from "./status.ts";
+
+export interface Agent {
+  /** Leaves kernel routes, pods and the peers' memory of us as they are. */
+  stop(): Promise<void>;
+}
+
+/** Throws with a sentence for the operator when this machine or its configuration cannot run an agent. */
+export async function startAgent(config: AgentConfig): Promise<Agent> {
+  const log = openLog({ level: config.log.level, ...(config.log.file === undefined ? {} : { file: config.log.file }) });
+  log.info("overland agent starts", { node: config.nodeName, pid: process.pid, node_version: process.version });
+  enableForwarding();
+  await warmUpPodWiring();
+  const parts = assemble(config, log);
+  const socket = await serveSocket(config.socket, parts.socketRoutes);
+  const http = config.http && (await serveHttp(config.http.host, config.http.port, parts.httpRoutes));
+  void parts.run().catch((error: unknown) => log.error("start failed", { error }));
+  return {
+    async stop() {
+      log.info("overland agent stops; routes and pods stay");
+      socket.close();
+      http?.close();
+      await parts.stop();
+      await log.close();
+    },
+  };
+}
+
+function assemble(config: AgentConfig, log: Log) {
+  const startedAt = new Date().toISOString();
+  const store = openEtcdStore(config.etcd);
+  const routing = new Routing(log.child({ part: "bgp" }));
+  const masquerade = new MasqueradeRules(log);
+  let loaded = false;
+  const update = () => {
+    const { current } = configuration;
+    // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
+    if (current === undefined || !loaded) return;
+    routing.announce(originate(pods.allocator.blocks(), pods.addresses(), current.pools));
+    routing.setPeers(peerConfigs(current.node), current.node.listenPort);
+  };
+  const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: update });
+  const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
+    pods.configure(configured);
+    masquerade.set(configured);
+    update();
+  });
+  const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
+  const status = () =>
+    nodeStatus({
+      node: config.nodeName,
+      config: configuration.current?.node,
+      startedAt,
+      notReady: notReady(),
+      problems: [...configuration.problems, ...masquerade.problems],
+      neighbors: routing.speaker.neighbors,
+      rib: routing.speaker.rib,
+      blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
+      pods: pods.count,
+      installed: routing.forwarding.installed,
+      wall: (monotonic) => new Date(Date.now() - (performance.now() - monotonic)).toISOString(),
+    });
+  const probes: Routes = {
+    "GET /livez": () => ({ status: 200, body: "ok\n" }),
+    "GET /readyz": () => readiness(notReady()),
+  };
+  const looks: Routes = {
+    "GET /v1/status": () => ({ status: 200, body: status() }),
+    "GET /v1/routes": () => {
+      const { neighbors, rib } = routing.speaker;
+      return { status: 200, body: routeList(rib, neighbors, (prefix) => routing.forwarding.isInstalled(prefix)) };
+    },
+  };
+  return {
+    socketRoutes: {
+      ...probes,
+      ...looks,
+      "POST /cni": async (body: Uint8Array) => {
+        const { ok, output } = await pods.serve(body);
+        return { status: ok ? 200 : 500, body: output };
+      },
+    } satisfies Routes,
+    httpRoutes: probes,
+    async run() {
+      await configuration.start();
+      await pods.start();
+      loaded = true;
+      log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
+      update();
+    },
+    async stop() {
+      configuration.stop();
+      pods.stop();
+      await routing.stop();
+      await store.close();
+    },
+  };
+}
+
+function readiness(notReady: readonly string[]): Reply {
+  return notReady.length === 0 ? { status: 200, body: "ok\n" } : { status: 503, body: `${notReady.join("\n")}\n` };
+}
+
+/** natOutgoing as the pools have it; one change at a time, the last one counts. */
+class MasqueradeRules {
+  readonly #log: Log;
+  #wanted = "";
+  #applying = Promise.resolve();
+  problems: readonly string[] = [];
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  set({ pools }: Configured): void {
+    const natPools = pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr);
+    const allPools = pools.map(({ cidr }) => cidr);
+    const wanted = JSON.stringify(
+      [natPools, natPools.length > 0 ? allPools : []].map((list) => list.map(formatPrefix)),
+    );
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    this.#applying = this.#applying.then(async () => {
+      try {
+        await applyMasquerade({ natPools, allPools });
+        this.problems = [];
+      } catch (error) {
+        this.problems = [`natOutgoing is not in force: ${(error as Error).message}`];
+        this.#log.error("natOutgoing is not in force", { error });
+      }
+    });
+  }
+}

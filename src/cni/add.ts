@@ -1,0 +1,140 @@
+/**
+ * ADD: addresses, durable in etcd, then the wiring, then the record. A step that fails undoes those before it.
+ *
+ * The order is what keeps an address from being lost or given twice: it is ours before anybody can use it, and it is
+ * given back only when nothing carries it any more.
+ */
+import { statSync } from "node:fs";
+import type { Assigned } from "../../ipam/plan.ts";
+import { hostInterfaceName } from "../kernel/pod/wiring.ts";
+import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
+import type { Attachment } from "./attachments.ts";
+import { type CniContext, faultOf, messageOf, wiringOf } from "./context.ts";
+import { CniCode, CniFault } from "./fault.ts";
+import type { CniRequest } from "./request.ts";
+import { addResult } from "./result.ts";
+
+export function add(context: CniContext, request: CniRequest): Promise<string> {
+  const identity = identityOf(request);
+  return context.locks.run(identity.hostInterface, async () => {
+    const known = context.attachments.get(request.containerID, request.ifName);
+    if (known !== undefined) return repeated(context, request, known);
+    checkNetns(request.netns);
+    const assigned = await assign(context, request, identity);
+    const attachment = await wire(context, request, identity, assigned);
+    context.changed();
+    return addResult(request.config.cniVersion, attachment);
+  });
+}
+
+interface Identity {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly hostInterface: string;
+  readonly handle: string;
+}
+
+export function identityOf({ args, containerID, ifName, config }: CniRequest): Identity {
+  const namespace = args.get("K8S_POD_NAMESPACE") ?? "";
+  const pod = args.get("K8S_POD_NAME") ?? "";
+  return {
+    namespace,
+    pod,
+    hostInterface: hostInterfaceName(namespace, pod, ifName, containerID),
+    handle: `${config.name}.${containerID}.${ifName}`,
+  };
+}
+
+/** A runtime that lost our answer asks again: it gets the same one as long as the pod is wired as recorded. */
+function repeated(context: CniContext, request: CniRequest, known: Attachment): string {
+  const { containerID, ifName } = request;
+  if (known.netns !== request.netns) {
+    const text = `container ${containerID} has ${ifName} already, in another network namespace: DEL it first`;
+    throw new CniFault(CniCode.WiringFailed, text, `there: ${known.netns}; asked: ${request.netns}`);
+  }
+  const differences = context.network.check(wiringOf(known));
+  if (differences.length === 0) return addResult(request.config.cniVersion, known);
+  const text = `container ${containerID} has ${ifName} already, but not as it was made: DEL it first`;
+  throw new CniFault(CniCode.WiringFailed, text, differences.join("; "));
+}
+
+/** Before an address is spent on it. */
+function checkNetns(netns: string): void {
+  try {
+    statSync(netns);
+  } catch {
+    throw new CniFault(CniCode.UnknownContainer, `the network namespace ${netns} does not exist`);
+  }
+}
+
+async function assign(
+  context: CniContext,
+  { config, containerID, ifName }: CniRequest,
+  { namespace, pod, handle }: Identity,
+): Promise<readonly Assigned[]> {
+  const families = config.families ?? context.families();
+  if (families.length === 0) {
+    const todo = "apply an IPPool whose nodeSelector matches this node: overland get ippools";
+    throw new CniFault(CniCode.TryAgainLater, "there is no IPPool that this node may take addresses from", todo);
+  }
+  const workload = {
+    handle,
+    containerID,
+    ifName,
+    ...(namespace === "" ? {} : { namespace }),
+    ...(pod === "" ? {} : { pod }),
+  };
+  const pools = config.pools.length === 0 ? {} : { pools: config.pools };
+  try {
+    return await context.allocator.assign({ workload, families, ...pools });
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+async function wire(
+  context: CniContext,
+  request: CniRequest,
+  { namespace, pod, handle, hostInterface }: Identity,
+  assigned: readonly Assigned[],
+): Promise<Attachment> {
+  const { containerID, ifName, netns, config } = request;
+  const mtu = config.mtu ?? context.mtu();
+  const addresses = assigned.map(({ address }) => address);
+  try {
+    const wired: WiredPod = context.network.wire({ netns, ifName, hostInterface, addresses, mtu });
+    const { hostMac, podMac } = wired;
+    const attachment: Attachment = {
+      ...{ containerID, ifName, network: config.name, handle, namespace, pod },
+      ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
+    };
+    context.attachments.put(attachment);
+    return attachment;
+  } catch (error) {
+    await undo(context, request, { handle, hostInterface }, error);
+    throw wiringFault(error);
+  }
+}
+
+async function undo(
+  context: CniContext,
+  { containerID, ifName, config }: CniRequest,
+  { handle, hostInterface }: Pick<Identity, "handle" | "hostInterface">,
+  cause: unknown,
+): Promise<void> {
+  // A WiringFault has left nothing behind; after any other failure the pair may stand.
+  if (!(cause instanceof WiringFault)) await context.network.unwire(hostInterface);
+  try {
+    await context.allocator.release(handle);
+  } catch (error) {
+    context.pending.add(containerID, ifName, config.name);
+    context.log.warn("an address of a failed ADD is freed later", { handle, error: messageOf(error) });
+  }
+}
+
+function wiringFault(error: unknown): CniFault {
+  if (!(error instanceof WiringFault)) return faultOf(error);
+  const missing = error.code === "netns-missing";
+  const code = missing ? CniCode.UnknownContainer : CniCode.WiringFailed;
+  return new CniFault(code, error.message, error.errno ?? error.code);
+}

@@ -1,0 +1,99 @@
+/**
+ * Pods wired on this node, one file each, so that a restarted agent knows them and DEL needs nobody's help.
+ *
+ * A file is written whole and renamed: it is there or it is not.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
+
+export interface Attachment {
+  readonly containerID: string;
+  readonly ifName: string;
+  readonly network: string;
+  readonly handle: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly netns: string;
+  readonly hostInterface: string;
+  readonly hostMac: string;
+  readonly podMac: string;
+  readonly mtu: number;
+  readonly addresses: readonly Address[];
+}
+
+export class Attachments {
+  readonly #directory: string;
+  readonly #byKey = new Map<string, Attachment>();
+  /** Files that could not be read, by name and why: they are left for a person to look at. */
+  readonly damaged: string[] = [];
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static open(stateDir: string): Attachments {
+    const attachments = new Attachments(`${stateDir}/attachments`);
+    mkdirSync(attachments.#directory, { recursive: true, mode: 0o700 });
+    for (const file of readdirSync(attachments.#directory)) {
+      if (!file.endsWith(".json")) continue;
+      try {
+        const attachment = decode(readFileSync(`${attachments.#directory}/${file}`, "utf8"));
+        attachments.#byKey.set(keyOf(attachment.containerID, attachment.ifName), attachment);
+      } catch (error) {
+        attachments.damaged.push(`${file}: ${(error as Error).message}`);
+      }
+    }
+    return attachments;
+  }
+
+  get(containerID: string, ifName: string): Attachment | undefined {
+    return this.#byKey.get(keyOf(containerID, ifName));
+  }
+
+  all(): readonly Attachment[] {
+    return [...this.#byKey.values()];
+  }
+
+  put(attachment: Attachment): void {
+    const file = this.#file(attachment.containerID, attachment.ifName);
+    writeFileSync(`${file}.new`, encode(attachment), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+    this.#byKey.set(keyOf(attachment.containerID, attachment.ifName), attachment);
+  }
+
+  delete(containerID: string, ifName: string): void {
+    rmSync(this.#file(containerID, ifName), { force: true });
+    this.#byKey.delete(keyOf(containerID, ifName));
+  }
+
+  /** Container ids and interface names hold no slash: the CNI request was checked. */
+  #file(containerID: string, ifName: string): string {
+    return `${this.#directory}/${containerID}-${ifName}.json`;
+  }
+}
+
+function keyOf(containerID: string, ifName: string): string {
+  return `${containerID}/${ifName}`;
+}
+
+function encode(attachment: Attachment): string {
+  return JSON.stringify({ ...attachment, addresses: attachment.addresses.map(formatAddress) });
+}
+
+const TEXT_FIELDS = [
+  "containerID",
+  "ifName",
+  "network",
+  "handle",
+  "namespace",
+  "pod",
+  "netns",
+  "hostInterface",
+] as const;
+
+function decode(text: string): Attachment {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  for (const field of TEXT_FIELDS) if (typeof value[field] !== "string") throw new Error(`${field} is missing`);
+  if (!Array.isArray(value.addresses)) throw new Error("addresses are missing");
+  return { ...(value as unknown as Attachment), addresses: (value.addresses as string[]).map(addressOf) };
+}

@@ -1,0 +1,50 @@
+/** What the CNI commands work with. */
+import type { Allocator } from "../../ipam/allocator.ts";
+import type { Family } from "../../ipam/net/address.ts";
+import { Refusal } from "../../ipam/refusal.ts";
+import { isStoreUnavailable } from "../../ipam/store.ts";
+import type { PodNetwork, PodWiring } from "../kernel/pod-wiring.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Attachment, Attachments } from "./attachments.ts";
+import { CniCode, CniFault } from "./fault.ts";
+import type { Locks } from "./locks.ts";
+import type { PendingDeletes } from "./pending-deletes.ts";
+
+export interface CniContext {
+  readonly allocator: Pick<Allocator, "assign" | "release">;
+  readonly network: Pick<PodNetwork, "wire" | "unwire" | "check">;
+  readonly attachments: Attachments;
+  readonly pending: PendingDeletes;
+  readonly locks: Locks;
+  readonly log: Log;
+  /** Families that some pool of this node serves. */
+  families(): readonly Family[];
+  /** Of the node's uplink. */
+  mtu(): number;
+  /** The set of pods on this node changed. */
+  changed(): void;
+  /** Why pods cannot be served now, in words; undefined: they can. */
+  unavailable(): string | undefined;
+}
+
+export function wiringOf(attachment: Attachment): PodWiring {
+  const { netns, ifName, hostInterface, addresses, mtu } = attachment;
+  return { netns, ifName, hostInterface, addresses, mtu };
+}
+
+/** What keeps a pod from its address, as CNI says it: code 11 where the same request may succeed later. */
+export function faultOf(error: unknown): CniFault {
+  if (error instanceof CniFault) return error;
+  if (isStoreUnavailable(error)) {
+    return new CniFault(CniCode.TryAgainLater, "etcd does not answer, so no address can be recorded", messageOf(error));
+  }
+  if (error instanceof Refusal) {
+    const code = error.retryable ? CniCode.TryAgainLater : CniCode.NoAddress;
+    return new CniFault(code, error.message, `refused: ${error.code}`);
+  }
+  return new CniFault(CniCode.IoFailure, messageOf(error));
+}
+
+export function messageOf(error: unknown): string {
+  return (error as { message?: string } | undefined)?.message ?? String(error);
+}

@@ -1,0 +1,42 @@
+/**
+ * DELs that were answered but not finished: the agent or etcd was away. Each is the request as it came, in a file.
+ *
+ * The plugin writes here when nobody answers on the socket, the agent when the store does not; the agent finishes them.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+
+export class PendingDeletes {
+  readonly #directory: string;
+
+  constructor(stateDir: string) {
+    this.#directory = `${stateDir}/pending-del`;
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+  }
+
+  list(): readonly string[] {
+    // A name that begins with a dot is still being written.
+    return readdirSync(this.#directory).filter((name) => !name.startsWith("."));
+  }
+
+  read(name: string): Uint8Array {
+    return readFileSync(`${this.#directory}/${name}`);
+  }
+
+  done(name: string): void {
+    rmSync(`${this.#directory}/${name}`, { force: true });
+  }
+
+  /** Out of the way, but not gone: a file that makes no sense is for a person to look at. */
+  setAside(name: string): void {
+    renameSync(`${this.#directory}/${name}`, `${this.#directory}/.damaged-${name}`);
+  }
+
+  add(containerID: string, ifName: string, network: string): void {
+    const config = JSON.stringify({ cniVersion: "1.1.0", name: network, type: "overland" });
+    const variables = ["CNI_COMMAND=DEL", `CNI_CONTAINERID=${containerID}`, `CNI_IFNAME=${ifName}`];
+    const body = `${variables.map((variable) => `${variable}\0`).join("")}\0${config}`;
+    const file = `${containerID}-${ifName}`;
+    writeFileSync(`${this.#directory}/.${file}`, body, { mode: 0o600 });
+    renameSync(`${this.#directory}/.${file}`, `${this.#directory}/${file}`);
+  }
+}
