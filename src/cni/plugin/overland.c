@@ -82,42 +82,52 @@ static void append_text(struct octets *to, const char *text) { append(to, text, 
 
 static const char *blank(const char *p) { return p + strspn(p, " \t\r\n"); }
 
-/* Reads a string, copying it to `out` unless that is NULL; text too long or with \u counts as empty. NULL: malformed. */
+/* Reads a string, copying it to `out` unless that is NULL; one too long, or with more than simple escapes, as empty. */
 static const char *string(const char *p, char *out, size_t room)
 {
 	size_t n = 0;
-	if (*p++ != '"') return NULL;
-	for (; *p != '"'; p++) {
+	if (*p != '"') return NULL;
+	for (p++; *p != '"'; p++, n++) {
 		if ((unsigned char)*p < 0x20) return NULL;
-		if (*p == '\\' && !strchr("\"\\/bfnrtu", *++p)) return NULL;
-		if (*p == 0) return NULL;
-		if (p[-1] == '\\' && strchr("bfnrtu", *p)) room = 0;
+		if (*p == '\\') {
+			p++;
+			if (!*p || !strchr("\"\\/bfnrtu", *p)) return NULL;
+			if (strchr("bfnrtu", *p)) room = 0;
+		}
 		if (out && n + 1 < room) out[n] = *p;
-		n++;
 	}
-	if (out) out[n + 1 <= room ? n : 0] = 0;
+	if (out) out[n < room ? n : 0] = 0;
 	return p + 1;
 }
 
+static const char *value(const char *p, int depth, struct config *keep);
+
+/* A member of an object; of the top level's, three are kept. */
+static const char *member(const char *p, int depth, struct config *keep)
+{
+	char key[16];
+	p = string(p, key, sizeof key);
+	if (!p || *(p = blank(p)) != ':') return NULL;
+	p = blank(p + 1);
+	if (depth == 0 && *p == '"') {
+		if (!strcmp(key, "socket")) return string(p, keep->socket, sizeof keep->socket);
+		if (!strcmp(key, "stateDir")) return string(p, keep->state_dir, sizeof keep->state_dir);
+		if (!strcmp(key, "cniVersion")) return string(p, keep->version, sizeof keep->version);
+	}
+	return value(p, depth + 1, keep);
+}
+
+/* Steps over any value. NULL: malformed. */
 static const char *value(const char *p, int depth, struct config *keep)
 {
-	p = blank(p);
 	if (*p == '"') return string(p, NULL, 0);
 	if (*p == '{' || *p == '[') {
-		char close = *p == '{' ? '}' : ']', key[16];
+		char close = *p == '{' ? '}' : ']';
 		if (depth == MAX_DEPTH) return NULL;
 		p = blank(p + 1);
 		if (*p == close) return p + 1;
-		for (;; p++) {
-			if (close == '}') {
-				p = string(blank(p), key, sizeof key);
-				if (!p || *(p = blank(p)) != ':') return NULL;
-				p = blank(p + 1);
-				char *out = depth > 0 || *p != '"' ? NULL : !strcmp(key, "socket") ? keep->socket
-					: !strcmp(key, "stateDir") ? keep->state_dir : !strcmp(key, "cniVersion") ? keep->version : NULL;
-				p = out ? string(p, out, out == keep->version ? sizeof keep->version : sizeof keep->socket)
-					: value(p, depth + 1, keep);
-			} else p = value(p, depth + 1, keep);
+		for (;; p = blank(p + 1)) {
+			p = close == '}' ? member(p, depth, keep) : value(p, depth + 1, keep);
 			if (!p) return NULL;
 			p = blank(p);
 			if (*p == close) return p + 1;
@@ -126,8 +136,7 @@ static const char *value(const char *p, int depth, struct config *keep)
 	}
 	if (!strncmp(p, "true", 4) || !strncmp(p, "null", 4)) return p + 4;
 	if (!strncmp(p, "false", 5)) return p + 5;
-	size_t digits = strspn(p, "+-0123456789.eE");
-	return digits > 0 && *p != '+' && *p != '.' ? p + digits : NULL;
+	return strchr("-0123456789", *p) && *p ? p + strspn(p, "+-0123456789.eE") : NULL;
 }
 
 static void read_config(const struct octets *input, struct config *config)
@@ -225,7 +234,7 @@ static void make_directories(char *path)
 /* Leaves the request for the agent: whole or not at all, the last one of the same attachment winning. */
 static void write_down(const char *state_dir, const char *name, const struct octets *body)
 {
-	char directory[300], temporary[600], final[600];
+	char directory[300], temporary[400], final[1024];
 	snprintf(directory, sizeof directory, "%s/pending-del", state_dir);
 	snprintf(temporary, sizeof temporary, "%s/.%d.tmp", directory, (int)getpid());
 	snprintf(final, sizeof final, "%s/%s", directory, name);
@@ -246,7 +255,7 @@ static void write_down(const char *state_dir, const char *name, const struct oct
 
 static int without_agent(const char *command, const char *path, const struct config *config, const struct octets *body)
 {
-	char reason[512], name[512];
+	char reason[512], name[600];
 	snprintf(reason, sizeof reason, "connecting to %s: %s", path, strerror(errno));
 	if (!config->is_json) fail(NOT_JSON, reason, "the network configuration on standard input is empty or no JSON object");
 	if (!strcmp(command, "STATUS")) fail(NOT_AVAILABLE, reason, "the overland agent is not running on this node");

@@ -1,0 +1,166 @@
+/**
+ * A block: the part of a pool that one node gives addresses out of, with who has which. A value: each change makes
+ * another one. An address is known by its ordinal, its place in the block from 0; network and broadcast address are
+ * addresses like any other, since nothing here is a subnet on a wire.
+ */
+import { type Address, addressPlus, addressToBigInt } from "./net/address.ts";
+import { containsAddress, formatPrefix, type Prefix, parsePrefix, prefixSize } from "./net/prefix.ts";
+
+export interface Allocation {
+  readonly handle: string;
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly containerID: string;
+  readonly ifName: string;
+  /** The node that borrowed it; absent: the block's own. */
+  readonly node?: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface Block {
+  readonly cidr: Prefix;
+  /** Name of the pool it was cut from. */
+  readonly pool: string;
+  /** The node that owns it; others may borrow single addresses. */
+  readonly node: string;
+  readonly claimedAt: number;
+  readonly allocations: ReadonlyMap<number, Allocation>;
+  /** When an address that is free now was last given back, oldest first; an address never used is not here. */
+  readonly released: ReadonlyMap<number, number>;
+}
+
+/** A released address rests this long, so that no late packet or stale connection state meets its next owner. */
+export const cooldownMs = 30_000;
+
+export function emptyBlock(cidr: Prefix, pool: string, node: string, claimedAt: number): Block {
+  return { cidr, pool, node, claimedAt, allocations: new Map(), released: new Map() };
+}
+
+export function capacity(block: Block): number {
+  return Number(prefixSize(block.cidr));
+}
+
+export function addressAt(block: Block, ordinal: number): Address {
+  return addressPlus(block.cidr.address, ordinal);
+}
+
+/** The place of an address in the block; undefined when it lies outside. */
+export function ordinalOf(block: Block, address: Address): number | undefined {
+  if (!containsAddress(block.cidr, address)) return undefined;
+  return Number(addressToBigInt(address) - addressToBigInt(block.cidr.address));
+}
+
+/** The next ordinal to give out: the lowest never used, else the one that rested longest, if it rested long enough. */
+export function freeOrdinal(block: Block, now: number): number | undefined {
+  const size = capacity(block);
+  if (block.allocations.size + block.released.size < size) {
+    for (let ordinal = 0; ordinal < size; ordinal++) {
+      if (!block.allocations.has(ordinal) && !block.released.has(ordinal)) return ordinal;
+    }
+  }
+  let oldest: [ordinal: number, at: number] | undefined;
+  for (const [ordinal, at] of block.released) if (oldest === undefined || at < oldest[1]) oldest = [ordinal, at];
+  return oldest !== undefined && !rests(oldest[1], now) ? oldest[0] : undefined;
+}
+
+/** Addresses that are free but still rest. */
+export function restingCount(block: Block, now: number): number {
+  let count = 0;
+  for (const at of block.released.values()) if (rests(at, now)) count++;
+  return count;
+}
+
+// Either way round: a clock that was set back must not make an address rest for hours.
+function rests(releasedAt: number, now: number): boolean {
+  return Math.abs(now - releasedAt) < cooldownMs;
+}
+
+/** Throws when the ordinal is taken: a fault of the caller. */
+export function allocate(block: Block, ordinal: number, allocation: Allocation): Block {
+  if (block.allocations.has(ordinal)) throw new Error(`${formatPrefix(block.cidr)}: ordinal ${ordinal} is taken`);
+  const allocations = new Map(block.allocations).set(ordinal, allocation);
+  const released = new Map(block.released);
+  released.delete(ordinal);
+  return { ...block, allocations, released };
+}
+
+/** The block without what the handle holds in it, and which ordinals these were. */
+export function releaseHandle(block: Block, handle: string, now: number): { block: Block; ordinals: number[] } {
+  const ordinals = ordinalsOf(block, handle);
+  const allocations = new Map(block.allocations);
+  const released = new Map(block.released);
+  for (const ordinal of ordinals) {
+    allocations.delete(ordinal);
+    released.set(ordinal, now);
+  }
+  return { block: { ...block, allocations, released }, ordinals };
+}
+
+export function ordinalsOf(block: Block, handle: string): number[] {
+  const ordinals: number[] = [];
+  for (const [ordinal, allocation] of block.allocations) if (allocation.handle === handle) ordinals.push(ordinal);
+  return ordinals;
+}
+
+/** The text that is stored: JSON, equal for equal blocks. */
+export function encodeBlock(block: Block): string {
+  const byOrdinal = <T>(map: ReadonlyMap<number, T>) => Object.fromEntries(map);
+  return JSON.stringify({
+    cidr: formatPrefix(block.cidr),
+    pool: block.pool,
+    node: block.node,
+    claimedAt: block.claimedAt,
+    allocations: byOrdinal(block.allocations),
+    released: byOrdinal(block.released),
+  });
+}
+
+/** Reads {@link encodeBlock}'s text; undefined for anything that is not a block. */
+export function decodeBlock(text: string): Block | undefined {
+  const value = parseObject(text);
+  const cidr = typeof value?.cidr === "string" ? parsePrefix(value.cidr) : undefined;
+  if (value === undefined || cidr === undefined) return undefined;
+  const { pool, node, claimedAt, allocations, released } = value;
+  if (typeof pool !== "string" || typeof node !== "string" || typeof claimedAt !== "number") return undefined;
+  const taken = ordinalMap(allocations, cidr, isAllocation);
+  const free = ordinalMap(released, cidr, (at): at is number => typeof at === "number");
+  if (taken === undefined || free === undefined) return undefined;
+  return { cidr, pool, node, claimedAt, allocations: taken, released: free };
+}
+
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAllocation(value: unknown): value is Allocation {
+  if (!isObject(value)) return false;
+  const texts = [
+    value.handle,
+    value.containerID,
+    value.ifName,
+    value.namespace ?? "",
+    value.pod ?? "",
+    value.node ?? "",
+  ];
+  return texts.every((text) => typeof text === "string") && typeof value.at === "number";
+}
+
+function ordinalMap<T>(value: unknown, cidr: Prefix, is: (part: unknown) => part is T): Map<number, T> | undefined {
+  if (!isObject(value)) return undefined;
+  const map = new Map<number, T>();
+  for (const [key, part] of Object.entries(value)) {
+    if (!/^(0|[1-9]\d{0,4})$/.test(key) || BigInt(key) >= prefixSize(cidr) || !is(part)) return undefined;
+    map.set(Number(key), part);
+  }
+  return map;
+}

@@ -1,0 +1,91 @@
+/** A real etcd of one's own: one member on free loopback ports, in a directory that goes with it. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export class EtcdForTests {
+  readonly endpoint: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), "overland-etcd-"));
+  readonly #peer: string;
+  readonly #more: readonly string[];
+  #process: ChildProcess | undefined;
+
+  private constructor(clientPort: number, peerPort: number, more: readonly string[]) {
+    this.endpoint = `http://127.0.0.1:${clientPort}`;
+    this.#peer = `http://127.0.0.1:${peerPort}`;
+    this.#more = more;
+  }
+
+  /** Ports and directory are chosen, nothing runs yet. */
+  static async prepare(more: readonly string[] = []): Promise<EtcdForTests> {
+    const [clientPort, peerPort] = await freePorts(2);
+    return new EtcdForTests(clientPort as number, peerPort as number, more);
+  }
+
+  static async start(more: readonly string[] = []): Promise<EtcdForTests> {
+    const etcd = await EtcdForTests.prepare(more);
+    await etcd.start();
+    return etcd;
+  }
+
+  /** Resolves when it serves; the content of an earlier run is kept. */
+  async start(): Promise<void> {
+    const urls = ["--listen-client-urls", "--advertise-client-urls"].flatMap((flag) => [flag, this.endpoint]);
+    const peers = ["--listen-peer-urls", "--initial-advertise-peer-urls"].flatMap((flag) => [flag, this.#peer]);
+    const cluster = ["--name", "test", "--initial-cluster", `test=${this.#peer}`, "--logger", "zap"];
+    const flags = ["--data-dir", this.#directory, ...urls, ...peers, ...cluster, ...this.#more];
+    const child = spawn("etcd", flags, { stdio: ["ignore", "ignore", "pipe"] });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      let said = "";
+      child.once("error", reject);
+      child.once("exit", () => reject(new Error(`etcd ended:\n${said}`)));
+      child.stderr?.on("data", (data: Buffer) => {
+        said += data.toString();
+        if (said.includes("serving client traffic")) resolve();
+      });
+    });
+    child.stderr?.removeAllListeners("data").resume();
+  }
+
+  /** Runs etcdctl against it. */
+  control(...command: string[]): void {
+    const env = { ...process.env, ETCDCTL_API: "3" };
+    execFileSync("etcdctl", ["--endpoints", this.endpoint, ...command], { env, stdio: "ignore" });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  /** Ends the process, as a crash does; the content stays. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}

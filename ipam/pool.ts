@@ -1,0 +1,69 @@
+/** A pool: the range that blocks are cut from, and which nodes may do so. */
+import { bitsOf, type Family } from "./net/address.ts";
+import { familyOfPrefix, formatPrefix, type Prefix, samePrefix } from "./net/prefix.ts";
+import { type Labels, matches, parseSelector } from "./selector.ts";
+
+/** The plain value of an IPPool's spec. */
+export interface Pool {
+  readonly name: string;
+  readonly cidr: Prefix;
+  /** Prefix length of its blocks: 20 to 32 for IPv4, 116 to 128 for IPv6, and not shorter than the cidr's. */
+  readonly blockSize: number;
+  readonly disabled: boolean;
+  /** Calico's selector language; empty: all nodes. */
+  readonly nodeSelector: string;
+  /** Manual: used only by requests that name the pool. */
+  readonly assignmentMode: "Automatic" | "Manual";
+  readonly natOutgoing: boolean;
+  readonly disableBGPExport: boolean;
+}
+
+/** How many blocks the pool can be cut into: a power of two, beyond 2^53 for large IPv6 pools. */
+export function blockCount(pool: Pool): bigint {
+  return 1n << BigInt(Math.max(0, pool.blockSize - pool.cidr.length));
+}
+
+/** How many addresses each of its blocks has. */
+export function addressesPerBlock(pool: Pool): number {
+  return 2 ** (bitsOf(familyOfPrefix(pool.cidr)) - pool.blockSize);
+}
+
+/** `default-ipv4 (10.244.0.0/16)` */
+export function poolText(pool: Pool): string {
+  return `${pool.name} (${formatPrefix(pool.cidr)})`;
+}
+
+export interface PoolChoice {
+  /** In the order of the request, else by name. */
+  readonly pools: readonly Pool[];
+  /** A phrase for each pool of the family that did not qualify. */
+  readonly reasons: readonly string[];
+}
+
+/** Which pools a node may take addresses of the family from when the request names none. */
+export function automaticPools(all: readonly Pool[], family: Family, labels: Labels): PoolChoice {
+  const pools: Pool[] = [];
+  const reasons: string[] = [];
+  for (const pool of [...all].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (familyOfPrefix(pool.cidr) !== family) continue;
+    const reason = disqualification(pool, labels);
+    if (reason === undefined) pools.push(pool);
+    else reasons.push(`${poolText(pool)} ${reason}`);
+  }
+  return { pools, reasons };
+}
+
+function disqualification(pool: Pool, labels: Labels): string | undefined {
+  if (pool.disabled) return "is disabled";
+  if (pool.assignmentMode === "Manual") return "has assignmentMode Manual and the request does not name it";
+  const parsed = parseSelector(pool.nodeSelector);
+  if ("error" in parsed) return `has a faulty nodeSelector ${JSON.stringify(pool.nodeSelector)}: ${parsed.error}`;
+  return matches(parsed.selector, labels)
+    ? undefined
+    : `has nodeSelector ${pool.nodeSelector}, which this node does not match`;
+}
+
+/** The pool that a request means by a name or by a CIDR in any spelling of it. */
+export function findPool(all: readonly Pool[], nameOrCidr: string, cidr: Prefix | undefined): Pool | undefined {
+  return all.find((pool) => pool.name === nameOrCidr || (cidr !== undefined && samePrefix(pool.cidr, cidr)));
+}

@@ -1,0 +1,80 @@
+/**
+ * The words of the command line and nothing else: what a command does is loaded when it runs, so that help, version and
+ * mistakes answer at once.
+ */
+import { Command } from "commander";
+import { SETTINGS } from "../config/agent-settings.ts";
+import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
+import { version } from "./version.ts";
+
+/** `first` is the first word of the command line: only the command it names is loaded. */
+export async function overlandProgram(first: string | undefined): Promise<Command> {
+  const program = new Command("overland")
+    .description("Pod networking for bare-metal Kubernetes by plain routing")
+    .version(`overland ${version()}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    // Options behind a command are the command's: `overland lab exec vm1 -- ping -V` is ping's.
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help tells more)");
+  for (const add of [addAgent, addResources, addNode]) add(program);
+  await addLab(program, first === "lab");
+  addVersion(program);
+  return program;
+}
+
+const FILES = "-f, --filename <FILE...>";
+
+function addResources(program: Command): void {
+  withEtcdOptions(program.command("apply"))
+    .summary("create or change resources from files")
+    .description("Create or change resources from files, all of them or none.")
+    .requiredOption(FILES, "files or directories of resources; - reads standard input")
+    .addOption(outputOption(["name"]))
+    .action(async (options) => (await import("./manifests.ts")).apply(options));
+  withEtcdOptions(program.command("get <KIND> [NAME...]"))
+    .summary("show resources")
+    .description("Show resources: ippool (pool), bgpconfiguration (bgpconfig), bgppeer (bgpp), node.")
+    .addOption(outputOption(["yaml", "json", "wide", "name"]))
+    .action(async (kind, names, options) => (await import("./get.ts")).get(kind, names, options));
+  withEtcdOptions(program.command("delete [KIND] [NAME...]"))
+    .summary("delete resources")
+    .description("Delete resources by kind and name, or those that files name; all of them or none.")
+    .option(FILES, "files or directories of resources; - reads standard input")
+    .option("--ignore-not-found", "a resource that does not exist is no fault")
+    .addOption(outputOption(["name"]))
+    .action(async (kind, names, options) => (await import("./manifests.ts")).remove(kind, names, options));
+  program
+    .command("validate")
+    .summary("check files of resources without a cluster")
+    .description("Check files of resources, without a cluster. What resources are together is only known when applied.")
+    .requiredOption(FILES, "files or directories of resources; - reads standard input")
+    .action(async (options) => (await import("./manifests.ts")).validate(options));
+}
+
+function addNode(program: Command): void {
+  const node = program.command("node").description("Look at this node.");
+  withSocketOption(node.command("status"))
+    .description("Show the BGP sessions of this node's agent.")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./node-status.ts")).nodeStatus(options));
+}
+
+function addAgent(program: Command): void {
+  withConfigOption(withSettings(program.command("agent"), SETTINGS))
+    .summary("run this node's agent")
+    .description("Run this node's agent: BGP, addresses, pod wiring. Flags win over the environment, that over the file.")
+    .action(async (options) => (await import("./agent.ts")).runAgent(options));
+}
+
+async function addLab(program: Command, wanted: boolean): Promise<void> {
+  if (wanted) program.addCommand((await import("./lab.ts")).labCommand());
+  else program.command("lab").description("racks, ToR routers, VMs, nodes and pods on this machine, every part real");
+}
+
+function addVersion(program: Command): void {
+  program
+    .command("version")
+    .description("Print the version.")
+    .action(() => void process.stdout.write(`overland ${version()} (Node.js ${process.version})\n`));
+}

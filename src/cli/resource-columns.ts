@@ -1,0 +1,65 @@
+/** Which columns the table of each kind has: those of calicoctl, so that eyes and scripts find what they know. */
+import type { Kind } from "../config/kinds.ts";
+import type {
+  BGPConfigurationResource,
+  BGPPeerResource,
+  IPPoolResource,
+  NodeResource,
+  Resource,
+} from "../config/resource.ts";
+import type { Column } from "./table.ts";
+
+const name: Column<Resource> = { title: "NAME", cell: ({ metadata }) => metadata.name };
+
+/** `asNumber` is the AS of nodes that have none of their own. */
+export function columnsOf(kind: Kind, wide: boolean, asNumber: number): readonly Column<Resource>[] {
+  switch (kind) {
+    case "IPPool":
+      return [name, ...(wide ? WIDE_POOL : POOL)] as readonly Column<Resource>[];
+    case "BGPPeer":
+      return [name, ...PEER] as readonly Column<Resource>[];
+    case "BGPConfiguration":
+      return [name, ...CONFIGURATION] as readonly Column<Resource>[];
+    case "Node":
+      return [name, ...(wide ? wideNode(asNumber) : [])] as readonly Column<Resource>[];
+  }
+}
+
+const POOL: readonly Column<IPPoolResource>[] = [
+  { title: "CIDR", cell: ({ spec }) => spec.cidr },
+  { title: "SELECTOR", cell: ({ spec }) => spec.nodeSelector },
+];
+
+const WIDE_POOL: readonly Column<IPPoolResource>[] = [
+  { title: "CIDR", cell: ({ spec }) => spec.cidr },
+  { title: "NAT", cell: ({ spec }) => String(spec.natOutgoing) },
+  { title: "IPIPMODE", cell: () => "Never" },
+  { title: "VXLANMODE", cell: () => "Never" },
+  { title: "DISABLED", cell: ({ spec }) => String(spec.disabled) },
+  { title: "DISABLEBGPEXPORT", cell: ({ spec }) => String(spec.disableBGPExport) },
+  { title: "SELECTOR", cell: ({ spec }) => spec.nodeSelector },
+  { title: "ASSIGNMENTMODE", cell: ({ spec }) => spec.assignmentMode },
+];
+
+const PEER: readonly Column<BGPPeerResource>[] = [
+  { title: "PEERIP", cell: ({ spec }) => spec.peerIP || spec.peerSelector },
+  { title: "NODE", cell: ({ spec }) => spec.node || spec.nodeSelector || "(global)" },
+  { title: "ASN", cell: ({ spec }) => spec.asNumber },
+];
+
+const CONFIGURATION: readonly Column<BGPConfigurationResource>[] = [
+  { title: "LOGSEVERITY", cell: ({ spec }) => spec.logSeverityScreen },
+  {
+    title: "MESHENABLED",
+    cell: ({ spec }) => (spec.nodeToNodeMeshEnabled === undefined ? "-" : String(spec.nodeToNodeMeshEnabled)),
+  },
+  { title: "ASNUMBER", cell: ({ spec }) => spec.asNumber ?? "-" },
+];
+
+function wideNode(asNumber: number): readonly Column<NodeResource>[] {
+  return [
+    { title: "ASN", cell: ({ spec }) => spec.bgp?.asNumber ?? `(${asNumber})` },
+    { title: "IPV4", cell: ({ spec }) => spec.bgp?.ipv4Address },
+    { title: "IPV6", cell: ({ spec }) => spec.bgp?.ipv6Address },
+  ];
+}

@@ -1,0 +1,84 @@
+/**
+ * Every setting of the agent: its place in the file, its flag and its variables. What each may be is in schema/agent.ts:
+ * this file alone is read when a command only prints its help.
+ */
+
+export const AGENT_CONFIG_FILE = "/etc/overland/agent.yaml";
+
+export const AGENT_DEFAULTS = {
+  socket: "/run/overland/agent.sock",
+  stateDir: "/var/lib/overland",
+  http: "127.0.0.1:9179",
+  logLevel: "info",
+} as const;
+
+export interface Setting {
+  /** In the file: `etcd.endpoints`. */
+  readonly path: string;
+  /** Without the dashes. */
+  readonly flag: string;
+  /** What the flag's value is called in the help. */
+  readonly value: string;
+  readonly help: string;
+  /** The first that is set and not empty counts. */
+  readonly env: readonly string[];
+  /** A flag's or a variable's text as the file would have it; what cannot be read is passed on for the schema to refuse. */
+  read(text: string): unknown;
+}
+
+const asIs = (text: string): unknown => text;
+const list = (text: string): unknown => text.split(",").map((part) => part.trim());
+const number = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
+
+export const ETCD_SETTINGS: readonly Setting[] = [
+  {
+    path: "etcd.endpoints",
+    flag: "etcd-endpoints",
+    value: "URL,...",
+    help: "where etcd is",
+    env: ["OVERLAND_ETCD_ENDPOINTS", "ETCD_ENDPOINTS"],
+    read: list,
+  },
+  etcd("caCertFile", "etcd-ca-cert-file", "FILE", "certificates that etcd's own is checked against", "CA_CERT_FILE"),
+  etcd("certFile", "etcd-cert-file", "FILE", "certificate shown to etcd", "CERT_FILE"),
+  etcd("keyFile", "etcd-key-file", "FILE", "key of that certificate", "KEY_FILE"),
+  etcd("username", "etcd-username", "NAME", "user known to etcd", "USERNAME"),
+  etcd("password", "etcd-password", "PASSWORD", "its password; the variable is safer", "PASSWORD"),
+];
+
+export const SOCKET_SETTING: Setting = own("socket", "socket", "PATH", "unix socket of the agent");
+
+export const SETTINGS: readonly Setting[] = [
+  { ...own("nodeName", "node-name", "NAME", "name of this node"), env: ["OVERLAND_NODE_NAME", "NODENAME"] },
+  SOCKET_SETTING,
+  own("stateDir", "state-dir", "DIR", "where the agent keeps its state"),
+  own("http", "http", "ADDRESS:PORT", 'where health and metrics are served, or "off"'),
+  ...ETCD_SETTINGS,
+  own("labels", "labels", "KEY=VALUE,...", "labels of this node", labels),
+  own("ipv4Address", "ipv4-address", "ADDRESS/LENGTH", "IPv4 address of this node"),
+  own("ipv6Address", "ipv6-address", "ADDRESS/LENGTH", "IPv6 address of this node"),
+  own("asNumber", "as-number", "AS", "AS of this node", number),
+  own("log.level", "log-level", "LEVEL", "debug, info, warn or error"),
+  own("log.file", "log-file", "FILE", "where to log instead of stderr"),
+];
+
+function own(path: string, flag: string, value: string, help: string, read = asIs): Setting {
+  return { path, flag, value, help, env: [`OVERLAND_${flag.toUpperCase().replaceAll("-", "_")}`], read };
+}
+
+function etcd(field: string, flag: string, value: string, help: string, variable: string): Setting {
+  return {
+    path: `etcd.${field}`,
+    flag,
+    value,
+    help,
+    env: [`OVERLAND_ETCD_${variable}`, `ETCD_${variable}`],
+    read: asIs,
+  };
+}
+
+function labels(text: string): unknown {
+  const pairs = text.split(",").map((part) => part.trim());
+  if (!pairs.every((pair) => pair.includes("="))) return text;
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+}

@@ -1,0 +1,114 @@
+/** Rules between resources, and between resources and addresses in use. */
+
+import { decodeBlock } from "../../ipam/block.ts";
+import { blockOfKey, blocksRoot } from "../../ipam/keys.ts";
+import { parseAddress } from "../../ipam/net/address.ts";
+import {
+  containsPrefix,
+  formatPrefix,
+  parseAddressWithLength,
+  prefixesOverlap,
+  prefixOf,
+} from "../../ipam/net/prefix.ts";
+import type { Store } from "../../ipam/store.ts";
+import type { Fault } from "./fault.ts";
+import type { SourcedResource } from "./manifest.ts";
+import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
+
+/** What keeps the items from being written over what the store holds now. */
+export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
+  const before = new Map(held.map((resource) => [refOf(resource), resource]));
+  const after = new Map([...before, ...items.map(({ resource }) => [refOf(resource), resource] as const)]);
+  const all = [...after.values()];
+  const blocks = items.some(({ resource }) => isNewPool(resource, before)) ? await store.listKeys(blocksRoot) : [];
+  return items.flatMap((item) => {
+    const { resource } = item;
+    if (resource.kind === "IPPool") return poolFaults(item, resource, before.get(refOf(resource)), all, blocks);
+    return resource.kind === "Node" ? nodeFaults(item, resource, all) : [];
+  });
+}
+
+function poolFaults(
+  item: SourcedResource,
+  pool: IPPoolResource,
+  before: Resource | undefined,
+  all: readonly Resource[],
+  blocks: readonly string[],
+): Fault[] {
+  const faults: Fault[] = [];
+  const { cidr, blockSize } = pool.spec;
+  const { name } = pool.metadata;
+  if (before?.kind === "IPPool") {
+    for (const field of ["cidr", "blockSize"] as const) {
+      if (before.spec[field] === pool.spec[field]) continue;
+      const message = `${pool.spec[field]}: cannot change, it is ${before.spec[field]}; delete pool ${name} first, or make another`;
+      faults.push(item.fault(["spec", field], message));
+    }
+    return faults;
+  }
+  const prefix = prefixOf(cidr);
+  for (const other of all) {
+    if (other.kind !== "IPPool" || other.metadata.name === name) continue;
+    if (!prefixesOverlap(prefix, prefixOf(other.spec.cidr))) continue;
+    const message = `${cidr} overlaps pool ${other.metadata.name} (${other.spec.cidr}); pools must not share addresses`;
+    faults.push(item.fault(["spec", "cidr"], message));
+  }
+  const misfit = blocks
+    .map((key) => blockOfKey(key))
+    .find((block) => block !== undefined && block.length !== blockSize && containsPrefix(prefix, block));
+  if (misfit !== undefined) {
+    const message = `${blockSize}: the block ${formatPrefix(misfit)} of a former pool is still in use; use blockSize ${misfit.length}`;
+    faults.push(item.fault(["spec", "blockSize"], message));
+  }
+  return faults;
+}
+
+function nodeFaults(item: SourcedResource, node: NodeResource, all: readonly Resource[]): Fault[] {
+  const faults: Fault[] = [];
+  for (const field of ["ipv4Address", "ipv6Address"] as const) {
+    const address = canonical(node.spec.bgp?.[field]);
+    if (address === undefined) continue;
+    const owner = all.find(
+      (other) =>
+        other.kind === "Node" &&
+        other.metadata.name !== node.metadata.name &&
+        canonical(other.spec.bgp?.[field]) === address,
+    );
+    if (owner === undefined) continue;
+    const message = `${node.spec.bgp?.[field]} is the address of node ${owner.metadata.name} already`;
+    faults.push(item.fault(["spec", "bgp", field], message));
+  }
+  return faults;
+}
+
+function isNewPool(resource: Resource, before: ReadonlyMap<string, Resource>): boolean {
+  return resource.kind === "IPPool" && !before.has(refOf(resource));
+}
+
+function refOf(resource: Resource): string {
+  return `${resource.kind}/${resource.metadata.name}`;
+}
+
+function canonical(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  return (parseAddressWithLength(text)?.address ?? parseAddress(text))?.join(".");
+}
+
+/** What keeps the resources from being deleted, in words. */
+export async function deleteFaults(store: Store, resources: readonly Resource[]): Promise<string[]> {
+  const pools = resources.filter((resource) => resource.kind === "IPPool");
+  if (pools.length === 0) return [];
+  const { entries } = await store.list(blocksRoot);
+  const blocks = entries.flatMap(({ value }) => decodeBlock(value) ?? []);
+  return pools.flatMap(({ metadata: { name }, spec }) => {
+    const range = prefixOf(spec.cidr);
+    const inside = blocks.filter((block) => containsPrefix(range, block.cidr));
+    const used = inside.reduce((sum, block) => sum + block.allocations.size, 0);
+    if (used === 0) return [];
+    const addresses = used === 1 ? "1 address is" : `${used} addresses are`;
+    const first = spec.disabled ? "" : "set spec.disabled: true so that no new ones are given out, ";
+    return [
+      `IPPool ${name} (${spec.cidr}): ${addresses} in use; ${first}delete the pods that have them, then the pool`,
+    ];
+  });
+}

@@ -1,0 +1,211 @@
+/**
+ * Whom one node peers with. Strongest first, and never two sessions with one neighbour that nobody asked for twice:
+ *
+ * 1. BGPPeers with peerIP; cluster-wide ones before those for chosen nodes, as in Calico.
+ * 2. BGPPeers with peerSelector that choose this node as the one to peer from.
+ * 3. The same, mirrored: this node is chosen by peerSelector, and reversePeering is not Manual.
+ * 4. The mesh.
+ *
+ * A session between two nodes carries both families, so a node is reached once: over IPv4 where both have it.
+ */
+import {
+  type Address,
+  type Family,
+  familyOf,
+  formatAddress,
+  parseAddress,
+  sameAddress,
+} from "../../ipam/net/address.ts";
+import { matches, parseSelector } from "../../ipam/selector.ts";
+import { secondsOf } from "./duration.ts";
+import { readPeerAddress } from "./peer-address.ts";
+import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode, type PeerIntent } from "./resolve.ts";
+import type { BGPPeerResource } from "./resource.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** A BGPPeer with its selectors read once. */
+interface Peering {
+  readonly resource: BGPPeerResource;
+  readonly name: string;
+  readonly type: "node specific" | "global";
+  /** True when this node is one that has the peering. */
+  from(node: KnownNode): boolean;
+  /** True when the node is chosen as the other side. */
+  to(node: KnownNode): boolean;
+}
+
+export interface PeerSet {
+  readonly peers: readonly PeerIntent[];
+  readonly problems: readonly string[];
+}
+
+export function resolvePeers(cluster: Cluster, resources: readonly BGPPeerResource[], me: KnownNode): PeerSet {
+  const set = new PeerCollection(cluster, me);
+  const sorted = [...resources].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  const peerings = sorted.map((resource) => readPeering(resource));
+  const byAddress = peerings.filter(({ resource }) => (resource.spec.peerIP ?? "") !== "");
+  const bySelector = peerings.filter(({ resource }) => (resource.spec.peerSelector ?? "") !== "");
+  for (const type of ["global", "node specific"]) {
+    for (const peering of byAddress) if (peering.type === type && peering.from(me)) set.addAddress(peering);
+  }
+  const others = cluster.nodes.filter((node) => node.name !== me.name);
+  for (const peering of bySelector.filter((candidate) => candidate.from(me))) {
+    for (const node of others) if (peering.to(node)) set.addNode(peering, node);
+  }
+  for (const peering of bySelector.filter((candidate) => candidate.to(me))) {
+    if (peering.resource.spec.reversePeering === "Manual") continue;
+    for (const node of others) if (peering.from(node)) set.addNode(peering, node);
+  }
+  if (cluster.mesh.enabled) for (const node of others) set.addMesh(node);
+  return set;
+}
+
+class PeerCollection implements PeerSet {
+  readonly peers: PeerIntent[] = [];
+  readonly problems: string[] = [];
+  readonly #cluster: Cluster;
+  readonly #me: KnownNode;
+
+  constructor(cluster: Cluster, me: KnownNode) {
+    this.#cluster = cluster;
+    this.#me = me;
+  }
+
+  addAddress(peering: Peering): void {
+    const { spec } = peering.resource;
+    const target = readPeerAddress(spec.peerIP ?? "");
+    const address = parseAddress(target?.address ?? "");
+    const say = (text: string) => this.problems.push(`BGPPeer ${peering.name}: ${text}`);
+    if (target === undefined || address === undefined) return void say(`${spec.peerIP} is not an address`);
+    // A peering for everybody with one node's address means everybody else.
+    if (hasAddress(this.#me, address)) return;
+    if (spec.asNumber === undefined) return void say(`the AS of ${target.address} is unknown; give asNumber`);
+    const owner = this.#cluster.nodes.find((node) => hasAddress(node, address));
+    const port = target.port ?? owner?.settings.listenPort ?? DEFAULTS.listenPort;
+    const same = this.peers.find((peer) => sameAddress(peer.address, address) && peer.port === port);
+    if (same !== undefined) {
+      return void say(`${formatAddress(address)} port ${port} is BGPPeer ${same.name}'s already; ignored`);
+    }
+    const source = this.#source(peering, familyOf(address));
+    if (source === "missing") {
+      return void say(`${target.address} is IPv${familyOf(address)}, and node ${this.#me.name} has no such address`);
+    }
+    this.peers.push({
+      name: peering.name,
+      type: peering.type,
+      address,
+      port,
+      asNumber: spec.asNumber,
+      localASNumber: spec.localASNumber ?? this.#me.asNumber,
+      ...(source !== undefined && { sourceAddress: source }),
+      passive: spec.passive ?? false,
+      ...this.#terms(peering),
+    });
+  }
+
+  addNode(peering: Peering, node: KnownNode): void {
+    if (this.#reaches(node)) return;
+    const family = commonFamily(this.#me, node);
+    if (family === undefined) {
+      this.problems.push(`BGPPeer ${peering.name}: ${noCommonFamily(this.#me, node)}`);
+      return;
+    }
+    const source = this.#source(peering, family);
+    this.peers.push({
+      name: `${peering.name}/${node.name}`,
+      type: peering.type,
+      address: addressOfFamily(node, family) as Address,
+      port: node.settings.listenPort,
+      asNumber: shownAS(peering, node, this.#me),
+      localASNumber: shownAS(peering, this.#me, node),
+      ...(source !== undefined && source !== "missing" && { sourceAddress: source }),
+      passive: false,
+      ...this.#terms(peering),
+    });
+  }
+
+  addMesh(node: KnownNode): void {
+    if (this.#reaches(node)) return;
+    const family = commonFamily(this.#me, node);
+    if (family === undefined) {
+      this.problems.push(`mesh: ${noCommonFamily(this.#me, node)}`);
+      return;
+    }
+    this.peers.push({
+      name: `mesh/${node.name}`,
+      type: "node-to-node mesh",
+      address: addressOfFamily(node, family) as Address,
+      port: node.settings.listenPort,
+      asNumber: node.asNumber,
+      localASNumber: this.#me.asNumber,
+      sourceAddress: addressOfFamily(this.#me, family) as Address,
+      passive: false,
+      holdTime: this.#me.settings.holdTime,
+      connectRetryTime: this.#me.settings.connectRetryTime,
+      maxRestartTime: this.#cluster.mesh.maxRestartTime,
+      nextHopMode: "Auto",
+      numAllowedLocalASNumbers: 0,
+    });
+  }
+
+  #reaches(node: KnownNode): boolean {
+    return this.peers.some((peer) => hasAddress(node, peer.address));
+  }
+
+  #source(peering: Peering, family: Family): Address | "missing" | undefined {
+    if (peering.resource.spec.sourceAddress === "None") return undefined;
+    return addressOfFamily(this.#me, family) ?? "missing";
+  }
+
+  #terms(peering: Peering) {
+    const { spec } = peering.resource;
+    const { settings } = this.#me;
+    const hops = spec.ttlSecurity ?? 0;
+    return {
+      holdTime: secondsOf(spec.holdTime ?? settings.holdTime),
+      ...(spec.keepaliveTime !== undefined && { keepaliveTime: secondsOf(spec.keepaliveTime) }),
+      connectRetryTime: secondsOf(spec.connectRetryTime ?? settings.connectRetryTime),
+      maxRestartTime: secondsOf(spec.maxRestartTime ?? DEFAULTS.maxRestartTime),
+      nextHopMode: spec.nextHopMode ?? "Auto",
+      numAllowedLocalASNumbers: spec.numAllowedLocalASNumbers ?? 0,
+      ...(hops > 0 && { ttlSecurity: hops }),
+    };
+  }
+}
+
+function readPeering(resource: BGPPeerResource): Peering {
+  const { node, nodeSelector = "", peerSelector = "" } = resource.spec;
+  const named = node !== undefined && node !== "";
+  const selects = labelTest(nodeSelector);
+  const chooses = labelTest(peerSelector);
+  return {
+    resource,
+    name: resource.metadata.name,
+    type: named || nodeSelector !== "" ? "node specific" : "global",
+    from: (candidate) => (named ? candidate.name === node : nodeSelector === "" || selects(candidate.labels)),
+    to: (candidate) => chooses(candidate.labels),
+  };
+}
+
+/** An expression that cannot be read (it was checked when it was written) chooses nothing. */
+function labelTest(expression: string): (labels: Labels) => boolean {
+  if (expression === "") return () => false;
+  const parsed = parseSelector(expression);
+  return "selector" in parsed ? (labels) => matches(parsed.selector, labels) : () => false;
+}
+
+// localASNumber is shown by the side that the BGPPeer is for; the other side has to expect exactly that one.
+function shownAS(peering: Peering, from: KnownNode, to: KnownNode): number {
+  const shows = peering.from(from) && peering.to(to);
+  return (shows ? peering.resource.spec.localASNumber : undefined) ?? from.asNumber;
+}
+
+function hasAddress(node: KnownNode, address: Address): boolean {
+  return [node.ipv4, node.ipv6].some((own) => own !== undefined && sameAddress(own.address, address));
+}
+
+function noCommonFamily(me: KnownNode, other: KnownNode): string {
+  if (other.ipv4 === undefined && other.ipv6 === undefined) return `node ${other.name} has no address`;
+  return `nodes ${me.name} and ${other.name} have no address family in common`;
+}

@@ -1,0 +1,176 @@
+/**
+ * Resources in the store: written in one transaction or not at all, and only if nobody changed them meanwhile.
+ *
+ * What one document alone can show was checked when it was read (manifest.ts); rules between resources are in
+ * cross-rules.ts and are checked here, on what the store will hold afterwards.
+ */
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { type Entry, maxTransactionOperations, type Revision, type Store } from "../../ipam/store.ts";
+import { applyFaults, deleteFaults } from "./cross-rules.ts";
+import type { Fault } from "./fault.ts";
+import type { Kind } from "./kinds.ts";
+import type { SourcedResource } from "./manifest.ts";
+import type { Resource } from "./resource.ts";
+import { kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
+import { checkStored } from "./schema/document.ts";
+import { pathText } from "./schema/problem.ts";
+
+export interface Outcome {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly outcome: "created" | "configured" | "unchanged" | "deleted";
+}
+
+/** Either everything was done, or nothing and here is why. */
+export type Applied = { readonly outcomes: readonly Outcome[] } | { readonly faults: readonly Fault[] };
+export type Deleted = { readonly outcomes: readonly Outcome[] } | { readonly refusals: readonly string[] };
+
+export interface ResourceRef {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+/** What the store holds under a key: no resource when the value cannot be read, which writing it anew repairs. */
+interface Held {
+  readonly resource: Resource | undefined;
+  readonly modRevision: Revision;
+}
+
+const ATTEMPTS = 10;
+
+/** Creates or replaces. Rejects with StoreUnavailable when the store does not answer. */
+export async function applyResources(store: Store, items: readonly SourcedResource[]): Promise<Applied> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const kinds = new Set(items.map(({ resource }) => resource.kind));
+    const guard = kinds.has("IPPool") ? await guardRevision(store) : undefined;
+    const held = await readKinds(store, kinds);
+    const plan = items.map((item) => planOne(item, held));
+    const changes = plan.filter(({ outcome }) => outcome !== "unchanged");
+    const faults = await applyFaults(
+      store,
+      items,
+      [...held.values()].flatMap(({ resource }) => resource ?? []),
+    );
+    if (faults.length > 0) return { faults };
+    if (changes.length === 0) return { outcomes: plan };
+    if (changes.length >= maxTransactionOperations) return { faults: [tooMany(items, changes.length)] };
+    const written = changes.map(({ resource }) => ({ key: keyOf(resource), value: JSON.stringify(resource) }));
+    const expect = written.map(({ key }) => ({ key, modRevision: held.get(key)?.modRevision ?? 0n }));
+    const committed = await store.commit(guarded({ expect, put: written, delete: [] }, guard));
+    if (committed.committed) return { outcomes: plan };
+  }
+  const [first] = items;
+  return first === undefined ? { outcomes: [] } : { faults: [first.fault([], CHANGED_MEANWHILE)] };
+}
+
+/** Deletes all or nothing: a name that is not there, or a pool with addresses in use, refuses the whole. */
+export async function deleteResources(store: Store, refs: readonly ResourceRef[]): Promise<Deleted> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const guard = refs.some(({ kind }) => kind === "IPPool") ? await guardRevision(store) : undefined;
+    const keys = refs.map(({ kind, name }) => resourceKey(kind, name));
+    const entries = await store.get(keys);
+    const refusals = refs.flatMap(({ kind, name }, i) =>
+      entries[i] === undefined ? [`${kind} ${name} does not exist`] : [],
+    );
+    const present = entries.filter((entry) => entry !== undefined);
+    refusals.push(
+      ...(await deleteFaults(
+        store,
+        present.flatMap((entry) => resourceIn(entry) ?? []),
+      )),
+    );
+    if (refusals.length > 0) return { refusals };
+    if (keys.length >= maxTransactionOperations) {
+      return { refusals: [`${keys.length} resources are too many for one transaction; at most 127 at a time`] };
+    }
+    const expect = present.map(({ key, modRevision }) => ({ key, modRevision }));
+    const committed = await store.commit(guarded({ expect, put: [], delete: keys }, guard));
+    if (committed.committed) return { outcomes: refs.map((ref) => ({ ...ref, outcome: "deleted" })) };
+  }
+  return { refusals: [CHANGED_MEANWHILE] };
+}
+
+/** All resources of a kind in the order of their names, and what is in the store but cannot be read, in words. */
+export async function listResources(store: Store, kind: Kind) {
+  const { entries } = await store.list(kindRoot(kind));
+  return readEntries(entries);
+}
+
+/** Those of the names that exist, in the order asked. */
+export async function getResources(store: Store, kind: Kind, names: readonly string[]) {
+  const entries = await store.get(names.map((name) => resourceKey(kind, name)));
+  return readEntries(entries.filter((entry) => entry !== undefined));
+}
+
+export function readEntries(entries: readonly Entry[]): { resources: Resource[]; damaged: string[] } {
+  const resources: Resource[] = [];
+  const damaged: string[] = [];
+  for (const entry of entries) {
+    const checked = checkStored(entry.value);
+    if ("resource" in checked) resources.push(checked.resource);
+    else {
+      const [problem] = checked.problems;
+      const field = problem === undefined || problem.path.length === 0 ? "" : `${pathText(problem.path)}: `;
+      damaged.push(`${entry.key} in the store is not a resource: ${field}${problem?.message ?? "unreadable"}`);
+    }
+  }
+  return { resources, damaged };
+}
+
+const CHANGED_MEANWHILE = "was changed by somebody else again and again while this was written; try again";
+
+interface Planned extends Outcome {
+  /** What the store shall hold. */
+  readonly resource: Resource;
+}
+
+function planOne({ resource }: SourcedResource, held: ReadonlyMap<string, Held>): Planned {
+  const { kind, metadata } = resource;
+  const before = held.get(keyOf(resource))?.resource;
+  const uid = before?.metadata.uid ?? randomUUID();
+  const creationTimestamp = before?.metadata.creationTimestamp ?? `${new Date().toISOString().slice(0, 19)}Z`;
+  const after = { ...resource, metadata: { ...metadata, uid, creationTimestamp } } as Resource;
+  // Through JSON, as the store does: a key that is undefined is no difference.
+  const same =
+    before !== undefined && isDeepStrictEqual(JSON.parse(JSON.stringify(before)), JSON.parse(JSON.stringify(after)));
+  const outcome = before === undefined ? "created" : same ? "unchanged" : "configured";
+  return { kind, name: metadata.name, outcome, resource: after };
+}
+
+async function readKinds(store: Store, kinds: Iterable<Kind>): Promise<Map<string, Held>> {
+  const held = new Map<string, Held>();
+  for (const kind of kinds) {
+    const { entries } = await store.list(kindRoot(kind));
+    for (const entry of entries) held.set(entry.key, { resource: resourceIn(entry), modRevision: entry.modRevision });
+  }
+  return held;
+}
+
+function resourceIn(entry: Entry): Resource | undefined {
+  const checked = checkStored(entry.value);
+  return "resource" in checked ? checked.resource : undefined;
+}
+
+async function guardRevision(store: Store): Promise<Revision> {
+  const [entry] = await store.get([POOLS_GUARD]);
+  return entry?.modRevision ?? 0n;
+}
+
+function guarded(transaction: Parameters<Store["commit"]>[0], guard: Revision | undefined) {
+  if (guard === undefined) return transaction;
+  return {
+    expect: [...transaction.expect, { key: POOLS_GUARD, modRevision: guard }],
+    put: [...transaction.put, { key: POOLS_GUARD, value: "" }],
+    delete: transaction.delete,
+  };
+}
+
+function keyOf(resource: Resource): string {
+  return resourceKey(resource.kind, resource.metadata.name);
+}
+
+function tooMany(items: readonly SourcedResource[], count: number): Fault {
+  const message = `${count} resources would change, and one transaction takes at most 127; split the file`;
+  return (items[0] as SourcedResource).fault([], message);
+}

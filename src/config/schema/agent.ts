@@ -1,0 +1,64 @@
+/** What the agent's settings may be, in the shape of its file. */
+import { z } from "zod";
+import { readPeerAddress } from "../peer-address.ts";
+import { asNumber, name, nodeAddress, text } from "./fields.ts";
+import { shown } from "./problem.ts";
+
+// sockaddr_un has 108 octets, the last of them zero.
+const socketPath = text((value) => {
+  if (!value.startsWith("/")) return `${shown(value)} is not an absolute path`;
+  const length = new TextEncoder().encode(value).length;
+  return length > 107 ? `${shown(value)} is ${length} octets long; a unix socket's path has at most 107` : undefined;
+});
+
+const directory = text((value) => (value.startsWith("/") ? undefined : `${shown(value)} is not an absolute path`));
+
+const file = text((value) => (value === "" ? "is empty; give a path" : undefined));
+
+const listenAddress = text((value) => {
+  if (value === "off") return undefined;
+  const wanted = `${shown(value)} is not an address and a port such as 127.0.0.1:9179 or [::1]:9179, nor "off"`;
+  return readPeerAddress(value)?.port === undefined ? wanted : undefined;
+});
+
+const endpoint = text((value) => {
+  const wanted = `${shown(value)} is not an etcd endpoint such as http://10.1.1.1:2379`;
+  if (!/^https?:\/\/[^/]+\/?$/.test(value) || !URL.canParse(value)) return wanted;
+  const url = new URL(value);
+  return url.username === "" && url.password === ""
+    ? undefined
+    : "holds a user name; use etcd.username and etcd.password";
+});
+
+export const agentSettingsSchema = z.strictObject({
+  nodeName: name.exactOptional(),
+  socket: socketPath.exactOptional(),
+  stateDir: directory.exactOptional(),
+  http: listenAddress.exactOptional(),
+  etcd: z
+    .strictObject({
+      endpoints: z.array(endpoint).min(1).exactOptional(),
+      caCertFile: file.exactOptional(),
+      certFile: file.exactOptional(),
+      keyFile: file.exactOptional(),
+      username: z.string().exactOptional(),
+      password: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  labels: z.record(z.string(), z.string()).exactOptional(),
+  ipv4Address: interfaceAddress(4).exactOptional(),
+  ipv6Address: interfaceAddress(6).exactOptional(),
+  asNumber: asNumber.exactOptional(),
+  log: z
+    .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).exactOptional(), file: file.exactOptional() })
+    .exactOptional(),
+});
+
+export type AgentSettings = z.output<typeof agentSettingsSchema>;
+
+/** An interface has a prefix length; a Node resource may leave it out, the agent's own address may not. */
+function interfaceAddress(family: 4 | 6) {
+  return nodeAddress(family).refine((value) => value.includes("/"), {
+    error: (issue) => `${shown(issue.input)} lacks its prefix length such as /${family === 4 ? 24 : 64}`,
+  });
+}

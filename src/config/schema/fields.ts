@@ -1,0 +1,151 @@
+/** The kinds of value that resources are made of, each with the words for what is wrong with it. */
+import { z } from "zod";
+import { isLinkLocal, isMulticast, isUnspecified, parseAddress } from "../../../ipam/net/address.ts";
+import { readCidr } from "../../../ipam/net/cidr.ts";
+import { parseAddressWithLength } from "../../../ipam/net/prefix.ts";
+import { parseSelector } from "../../../ipam/selector.ts";
+import { parseDuration } from "../duration.ts";
+import { shown } from "./problem.ts";
+
+/** Text that passes a check; the check answers with a phrase when it does not. */
+export function text(check: (value: string) => string | undefined) {
+  return z.string().superRefine((value, context) => {
+    const fault = check(value);
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault, input: value });
+  });
+}
+
+/** A whole number within limits, both included. */
+export function whole(min: number, max: number) {
+  return z.custom<number>((value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max, {
+    error: (issue) =>
+      issue.input === undefined
+        ? "is required"
+        : `${shown(issue.input)} is not a whole number from ${min} to ${max}${numberHint(issue.input)}`,
+  });
+}
+
+function numberHint(value: unknown): string {
+  return typeof value === "string" && /^\d+$/.test(value) ? "; write it without quotes" : "";
+}
+
+const MAX_AS = 0xffffffff;
+
+/** A 4-octet AS number as an integer, or as text: `65001` or dotted `1.10` (RFC 5396). Comes out as an integer. */
+export const asNumber = z
+  .custom<number | string>((value) => readASNumber(value) !== undefined, {
+    error: (issue) => (issue.input === undefined ? "is required" : asNumberFault(issue.input)),
+  })
+  .transform((value) => readASNumber(value) as number);
+
+function readASNumber(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isInteger(value) && value >= 1 && value <= MAX_AS ? value : undefined;
+  if (typeof value !== "string") return undefined;
+  const dotted = /^(\d{1,5})\.(\d{1,5})$/.exec(value);
+  if (dotted === null) return /^\d{1,10}$/.test(value) ? readASNumber(Number(value)) : undefined;
+  const [high, low] = [Number(dotted[1]), Number(dotted[2])];
+  return high > 0xffff || low > 0xffff ? undefined : readASNumber(high * 0x10000 + low);
+}
+
+function asNumberFault(value: unknown): string {
+  if (typeof value === "number" && !Number.isInteger(value)) {
+    return `${value} is read as a decimal number; write a dotted AS number in quotes, such as "65000.10"`;
+  }
+  return `${shown(value)} is not an AS number: 1 to ${MAX_AS}, or dotted "high.low" with halves up to 65535`;
+}
+
+/** Text of an address that a host can have. */
+export const hostAddress = text(hostAddressFault);
+
+export function hostAddressFault(value: string): string | undefined {
+  if (value.includes("%")) return `${shown(value)} names an interface; link-local addresses are not supported yet`;
+  const address = parseAddress(value);
+  if (address === undefined) {
+    return `${shown(value)} is not an IP address such as 192.0.2.1 or 2001:db8::1${value.includes("/") ? "; remove the length" : ""}`;
+  }
+  if (isUnspecified(address) || isMulticast(address)) return `${shown(value)} is not the address of a host`;
+  if (address.length === 16 && isLinkLocal(address)) {
+    return `${shown(value)} is link-local, which says nothing without an interface; use a routed address`;
+  }
+  return undefined;
+}
+
+/** Text of an address of one family with its prefix length: `10.10.1.11/24`. The length is optional, as in Calico. */
+export function nodeAddress(family: 4 | 6) {
+  return text((value) => {
+    const address = parseAddressWithLength(value)?.address ?? parseAddress(value);
+    const example = family === 4 ? "10.10.1.11/24" : "fd00:10:1::11/64";
+    if (address === undefined) return `${shown(value)} is not an address with its prefix length such as ${example}`;
+    if (address.length !== (family === 4 ? 4 : 16)) {
+      return `${shown(value)} is not an IPv${family} address; expected one such as ${example}`;
+    }
+    return hostAddressFault(value.split("/")[0] as string);
+  });
+}
+
+export const cidr = text((value) => {
+  const result = readCidr(value);
+  return "error" in result ? `${shown(value)} ${result.error}` : undefined;
+});
+
+/** An expression over labels in Calico's language. */
+export const selector = text((value) => {
+  if (value.length > 1024) return `is ${value.length} characters long; at most 1024 are allowed`;
+  const result = parseSelector(value);
+  return "error" in result
+    ? `${shown(value)} is not a selector: ${result.error} (at character ${result.at + 1})`
+    : undefined;
+});
+
+/** Text such as `120s` within limits given in whole seconds. */
+export function duration(minSeconds: number, maxSeconds: number) {
+  return text((value) => {
+    const ms = parseDuration(value);
+    if (ms === undefined) return `${shown(value)} is not a duration such as 120s or 2m0s`;
+    if (ms % 1000 !== 0) return `${shown(value)} is not in whole seconds, which is all BGP can carry`;
+    if (ms < minSeconds * 1000 || ms > maxSeconds * 1000) {
+      return `${shown(value)} is out of range; from ${minSeconds}s to ${maxSeconds}s is allowed`;
+    }
+    return undefined;
+  });
+}
+
+export const port = whole(1, 65535);
+const seconds = whole(1, 65535);
+
+/** Seconds as a number, or a duration. RFC 4271 4.2: the hold time is 0 (no timer) or at least 3 seconds. */
+export const holdTime = z.custom<number | string>(
+  (value) => {
+    const amount = typeof value === "string" ? (parseDuration(value) ?? -1) / 1000 : value;
+    return Number.isInteger(amount) && (amount === 0 || ((amount as number) >= 3 && (amount as number) <= 65535));
+  },
+  { error: (issue) => `${shown(issue.input)} is not a hold time: 0 (none), or 3 to 65535 seconds` },
+);
+
+/** Seconds between attempts to connect, as a number or a duration. */
+export const connectRetryTime = z.union([seconds, duration(1, 65535)], {
+  error: (issue) => `${shown(issue.input)} is not a number of seconds from 1 to 65535`,
+});
+
+/** DNS-1123 subdomain: what every resource's and node's name is. */
+export const name = text((value) => {
+  if (value.length > 253) return `is ${value.length} characters long; at most 253 are allowed`;
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(value)) return undefined;
+  return `${shown(value)} is not a name: lower-case letters, digits, "-" and ".", starting and ending with a letter or digit`;
+});
+
+/**
+ * A field of Calico's that Overland does not honour: refused with what it would take, unless it says what would be so
+ * without it (`harmless`), as documents written for Calico often do.
+ */
+export function notYet(need: string, ...harmless: readonly unknown[]) {
+  return z
+    .unknown()
+    .superRefine((value, context) => {
+      if (harmless.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) return;
+      const only = harmless.map((allowed) => JSON.stringify(allowed)).join(" or ");
+      const cure = only === "" ? "remove it" : `remove it or set it to ${only}`;
+      context.addIssue({ code: "custom", message: `not supported by Overland yet (${need}); ${cure}`, input: value });
+    })
+    .exactOptional();
+}

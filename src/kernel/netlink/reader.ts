@@ -1,0 +1,70 @@
+/** What the kernel answers, read in place: messages of a datagram and attributes of a message. Pure code. */
+import { HEADER_LENGTH, HOST_IS_LITTLE } from "./batch.ts";
+import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR } from "./constants.ts";
+
+/** One message: its header and the octets behind it, still in the receive buffer. */
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly payload: Uint8Array;
+}
+
+export function* messagesIn(datagram: Uint8Array): Generator<Message> {
+  let at = 0;
+  while (at + HEADER_LENGTH <= datagram.length) {
+    const length = readU32(datagram, at);
+    if (length < HEADER_LENGTH || at + length > datagram.length) return;
+    yield {
+      type: readU16(datagram, at + 4),
+      flags: readU16(datagram, at + 6),
+      sequence: readU32(datagram, at + 8),
+      payload: datagram.subarray(at + HEADER_LENGTH, at + length),
+    };
+    at += (length + 3) & ~3;
+  }
+}
+
+/** Attributes by type, from the offset to the end; values are views. The last of a repeated type wins, as in the kernel. */
+export function attributesIn(bytes: Uint8Array, offset: number): Map<number, Uint8Array> {
+  const attributes = new Map<number, Uint8Array>();
+  let at = offset;
+  while (at + 4 <= bytes.length) {
+    const length = readU16(bytes, at);
+    if (length < 4 || at + length > bytes.length) break;
+    attributes.set(readU16(bytes, at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    at += (length + 3) & ~3;
+  }
+  return attributes;
+}
+
+export function readU16(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] as number;
+  const second = bytes[at + 1] as number;
+  return HOST_IS_LITTLE ? first | (second << 8) : (first << 8) | second;
+}
+
+export function readU32(bytes: Uint8Array, at: number): number {
+  return HOST_IS_LITTLE
+    ? (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0
+    : ((readU16(bytes, at) << 16) | readU16(bytes, at + 2)) >>> 0;
+}
+
+/** A name as the kernel writes it: text up to the NUL. */
+export function readText(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** What an NLMSG_ERROR message says: errno 0 is the acknowledgement; text where the kernel gives a reason. */
+export function readError(message: Message): { readonly errno: number; readonly text: string } {
+  const errno = -(readU32(message.payload, 0) | 0);
+  if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: "" };
+  const repeated = (message.flags & NLM_F_CAPPED) === 0 ? readU32(message.payload, 4) : HEADER_LENGTH;
+  const text = attributesIn(message.payload, 4 + ((repeated + 3) & ~3)).get(1);
+  return { errno, text: text === undefined ? "" : readText(text) };
+}
+
+export function isError(message: Message): boolean {
+  return message.type === NLMSG_ERROR;
+}

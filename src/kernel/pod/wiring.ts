@@ -1,0 +1,70 @@
+/** What a pod's wiring is, and how it can fail. */
+import { createHash } from "node:crypto";
+import { type Address, addressOf, familyOf } from "../../../ipam/net/address.ts";
+
+export interface PodWiring {
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  /** Name inside the pod: "eth0". */
+  readonly ifName: string;
+  /** Name on the host: see {@link hostInterfaceName}. */
+  readonly hostInterface: string;
+  readonly addresses: readonly Address[];
+  readonly mtu: number;
+  /** The pod end's MAC address; a random one where absent. */
+  readonly mac?: string;
+}
+
+export interface WiredPod {
+  readonly hostMac: string;
+  readonly podMac: string;
+  /** Index of the host end. */
+  readonly hostIndex: number;
+}
+
+/**
+ * - `invalid`: the wiring itself makes no sense (name, MTU, MAC, no address)
+ * - `netns-missing`: no such file; `netns-invalid`: no network namespace, or the host's own
+ * - `interface-taken`: the pod has an interface of this name already
+ * - `kernel`: the kernel refused a step; `errno` says how
+ */
+export type WiringFaultCode = "invalid" | "netns-missing" | "netns-invalid" | "interface-taken" | "kernel";
+
+/** Why a pod could not be wired; nothing of it is left. Test `code`. */
+export class WiringFault extends Error {
+  readonly code: WiringFaultCode;
+  readonly errno: string | undefined;
+
+  constructor(code: WiringFaultCode, message: string, errno?: string) {
+    super(message);
+    this.name = "WiringFault";
+    this.code = code;
+    this.errno = errno;
+  }
+}
+
+/** Every host end has this MAC address, so that a pod's permanent neighbour entry is the same on every node. */
+export const HOST_MAC = "ee:ee:ee:ee:ee:ee";
+/** The pod's gateways: never assigned in IPv4 (the neighbour entry says where it is), the host end's own in IPv6. */
+export const GATEWAY_IPV4 = addressOf("169.254.1.1");
+export const GATEWAY_IPV6 = addressOf("fe80::ecee:eeff:feee:eeee");
+/**
+ * Metric of the host's route to a pod, in both families: tells it from what {@link KernelRoutes} writes, and is preferred
+ * to a route of the same address learned from elsewhere.
+ */
+export const POD_ROUTE_METRIC = 64;
+
+/**
+ * The name of the host end: "ovl" and 11 hex digits. For eth0 of a named pod it depends on the pod alone, so that
+ * operators and scripts find it; a second interface, or a container without a pod name, adds what tells it apart.
+ */
+export function hostInterfaceName(namespace: string, pod: string, ifName: string, containerID = ""): string {
+  let identity = `${namespace}.${pod}`;
+  if (pod === "") identity += `.${containerID}`;
+  if (ifName !== "eth0") identity += `.${ifName}`;
+  return `ovl${createHash("sha1").update(identity).digest("hex").slice(0, 11)}`;
+}
+
+export function hasFamily(wiring: PodWiring, family: 4 | 6): boolean {
+  return wiring.addresses.some((address) => familyOf(address) === family);
+}
