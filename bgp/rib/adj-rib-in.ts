@@ -32,6 +32,8 @@ export function importUpdate(body: Uint8Array, context: ImportContext): Imported
   const update = decodeUpdate(body);
   if (isFault(update)) return update;
   const faults: Fault[] = [...update.discarded];
+  const orphans = orphanFault(update, context);
+  if (orphans !== undefined) return orphans;
   // Every set is read before anything changes: a fault that ends the session must leave the RIB alone.
   const sets = update.announced.map((announcement) => internSet(update, announcement, context));
   const reset = sets.find((set) => typeof set !== "number" && set.action === "reset");
@@ -47,6 +49,13 @@ export function importUpdate(body: Uint8Array, context: ImportContext): Imported
   }
   if (update.withdraw !== undefined && !faults.includes(update.withdraw)) faults.push(update.withdraw);
   return { faults, endOfRib: update.endOfRib };
+}
+
+/** RFC 7606 5.2: attributes of no route, with a fault that would cost the route: there is none to withdraw instead. */
+function orphanFault(update: Update, { negotiated }: ImportContext): Fault | undefined {
+  if (update.announced.length > 0 || update.attributes.length === 0) return undefined;
+  const decoded = decodeAttributes(update.attributes, negotiated);
+  return isFault(decoded) ? { ...decoded, action: "reset" } : undefined;
 }
 
 function applyAnnouncement(
