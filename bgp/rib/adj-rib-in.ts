@@ -82,9 +82,13 @@ function applyAnnouncement(
 
 /** The set's id with one reference, or why the routes are lost. */
 function internSet(update: Update, { nextHop }: Announcement, context: ImportContext): number | Fault {
-  if (update.withdraw !== undefined) return update.withdraw;
   const { asOctets, external } = context.negotiated;
   const attributeContext: AttributeContext = { asOctets, external };
+  if (update.withdraw !== undefined) {
+    // RFC 7606 3 h: of several faults the one with the strongest remedy counts.
+    const decoded = decodeAttributes(update.attributes, attributeContext);
+    return isFault(decoded) && decoded.action === "reset" ? decoded : update.withdraw;
+  }
   const key = keyOf(update.attributes, nextHop, attributeContext);
   return context.rib.attributes.intern(key, () => {
     const decoded = decodeAttributes(update.attributes, attributeContext);

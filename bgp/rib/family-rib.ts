@@ -83,7 +83,8 @@ export class FamilyRib {
   /** Gives the id back once no path, no announcement and no forwarding entry needs it. */
   releaseIfUnused(prefix: number): void {
     if (this.paths.first(prefix) !== NO_PATH || this.#holders[prefix] !== 0 || this.marked.has(prefix)) return;
-    this.prefixes.release(prefix);
+    // Several queues may come past the same prefix; the first gives it back.
+    if (this.prefixes.isInUse(prefix)) this.prefixes.release(prefix);
   }
 
   /** Every prefix in use, as the table knows it. */

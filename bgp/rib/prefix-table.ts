@@ -9,6 +9,8 @@ import { type Prefix } from "../../ipam/net/prefix.ts";
 
 const FIRST_CAPACITY = 1024;
 const EMPTY = -1;
+/** Stands in the place of a length where an id is not in use. */
+const UNUSED = 255;
 
 export class PrefixTable {
   readonly family: Family;
@@ -54,6 +56,10 @@ export class PrefixTable {
     return this.#find(length);
   }
 
+  isInUse(id: number): boolean {
+    return this.#length[id] !== UNUSED;
+  }
+
   prefix(id: number): Prefix {
     const address = new Uint8Array(this.#words * 4);
     for (let w = 0; w < this.#words; w++) {
@@ -85,6 +91,7 @@ export class PrefixTable {
       next = (next + 1) & mask;
     }
     this.#slots[hole] = EMPTY;
+    this.#length[id] = UNUSED;
     this.#free.push(id);
   }
 
