@@ -6,7 +6,7 @@
  */
 import type { Address, Family } from "../ipam/net/address.ts";
 import type { Prefix } from "../ipam/net/prefix.ts";
-import type { Gateway, UnderlayRoute } from "./rib/next-hops.ts";
+import type { UnderlayRoute } from "./rib/next-hops.ts";
 import type { StateName } from "./session/fsm.ts";
 import type { PeerConfig } from "./session/peer-config.ts";
 
@@ -45,9 +45,3 @@ export type SpeakerEvent =
   | { readonly kind: "end-of-rib"; readonly peer: string; readonly family: Family }
   | { readonly kind: "stale-kept" | "stale-swept"; readonly peer: string; readonly routes: number }
   | { readonly kind: "bad-update"; readonly peer: string; readonly action: string; readonly text: string };
-
-/** One change for the forwarding table; no gateways: the route goes. */
-export interface ForwardingChange {
-  readonly prefix: Prefix;
-  readonly gateways: readonly Gateway[] | undefined;
-}

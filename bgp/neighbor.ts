@@ -7,7 +7,9 @@ import type { Ending } from "./session/fsm.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { Peer } from "./session/peer.ts";
 
-/** Longest wait for End-of-RIB of a peer that came back (seconds): a peer that never sends one must not leave ghosts. */
+/**
+ * Longest wait for End-of-RIB of a peer that came back (seconds): a peer that never sends one must not leave ghosts.
+ */
 const END_OF_RIB_WAIT_S = 120;
 
 export class Neighbor {

@@ -5,10 +5,10 @@
  * for peers with room. takeForwardingChanges() is what the kernel pulls. nextDue() says when to ask again.
  */
 import { type Address, type Family, formatAddress } from "../ipam/net/address.ts";
-import type { Fact, ForwardingChange, SpeakerEvent, Work } from "./facts.ts";
+import type { Fact, SpeakerEvent, Work } from "./facts.ts";
 import { Neighbor } from "./neighbor.ts";
 import { importUpdate } from "./rib/adj-rib-in.ts";
-import { LOCAL_SOURCE, Rib } from "./rib/rib.ts";
+import { type ForwardingChange, LOCAL_SOURCE, Rib } from "./rib/rib.ts";
 import { cease, type Ending } from "./session/fsm.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import { Peer, type PeerHost } from "./session/peer.ts";
@@ -158,7 +158,9 @@ export class Speaker {
 
   #accepted(connection: number, address: Address, now: number): void {
     const from = formatAddress(address);
-    const neighbor = this.neighbors.find(({ peer }) => formatAddress(peer.config.address) === from);
+    const named = this.neighbors.filter(({ peer }) => formatAddress(peer.config.address) === from);
+    // Two sessions with one address, on different ports: the one that is down is the one meant.
+    const neighbor = named.find(({ peer }) => peer.session === undefined) ?? named[0];
     if (neighbor === undefined || this.#stopped) {
       this.#work.push({ kind: "close", connection });
       return;

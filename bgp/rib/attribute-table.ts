@@ -2,7 +2,8 @@
  * Attribute sets, each kept once: a route holds a number.
  *
  * Thousands of routes of a peer share a few sets, so the octets are looked up first and decoded only when new. What
- * the octets mean depends on the session (two- or four-octet AS numbers, external or internal): that is part of the key.
+ * the octets mean depends on the session (two- or four-octet AS numbers, external or internal): that is part of the
+ * key.
  */
 import type { DecodedAttributes, PathAttributes } from "../wire/attributes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";

@@ -6,7 +6,6 @@
  */
 import { type Address, addressOf, type Family } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
-import type { ForwardingChange } from "../facts.ts";
 import { LOCAL_ATTRIBUTES, type RouteSource } from "../policy/export.ts";
 import { encodePrefix, type NlriBlock } from "../wire/nlri.ts";
 import type { AdjRibOut } from "./adj-rib-out.ts";
@@ -26,6 +25,12 @@ export interface Source {
   readonly external: boolean;
   readonly peerId: Address;
   readonly peerAddress: Address;
+}
+
+/** One change for the forwarding table; no gateways: the route goes. */
+export interface ForwardingChange {
+  readonly prefix: Prefix;
+  readonly gateways: readonly Gateway[] | undefined;
 }
 
 const NOBODY: Address = addressOf("0.0.0.0");

@@ -17,7 +17,9 @@ export interface EncodeLimits {
 
 /** Header, and the two length fields of an UPDATE. */
 const FIXED = HEADER_LENGTH + 4;
-/** MP_REACH_NLRI around next hop and routes: attribute header with a long length, AFI, SAFI, next-hop length, reserved. */
+/**
+ * MP_REACH_NLRI around next hop and routes: attribute header with a long length, AFI, SAFI, next-hop length, reserved.
+ */
 const MP_REACH_FIXED = 4 + 2 + 1 + 1 + 1;
 const MP_UNREACH_FIXED = 4 + 2 + 1;
 

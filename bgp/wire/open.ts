@@ -47,7 +47,8 @@ function decodeParameters(body: Uint8Array): Capabilities | Fault {
   let at = 10;
   let end = at + (body[9] as number);
   let lengthOctets = 1;
-  // RFC 9072 2: type 255 first says that lengths are two octets; the length octet itself "should be" 255 and is ignored.
+  // RFC 9072 2: type 255 first says that lengths are two octets; the length octet itself "should be" 255 and is
+  // ignored.
   if (body[9] !== 0 && body[10] === EXTENDED && body.length >= 13) {
     end = 13 + u16(body, 11);
     at = 13;

@@ -5,7 +5,9 @@ import { MessageType, SAFI_UNICAST } from "./codes.ts";
 import { frame } from "./framer.ts";
 import { u16 } from "./octets.ts";
 
-/** The family asked for; undefined for one we do not speak, or a subtype other than a plain request: both are ignored. */
+/**
+ * The family asked for; undefined for one we do not speak, or a subtype other than a plain request: both are ignored.
+ */
 export function decodeRouteRefresh(body: Uint8Array): Family | undefined {
   return body[2] === 0 ? familyOfAfi(u16(body, 0), body[3] as number) : undefined;
 }

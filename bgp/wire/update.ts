@@ -14,7 +14,9 @@ import { u16 } from "./octets.ts";
 
 export interface Announcement {
   readonly nlri: NlriBlock;
-  /** 4, 16 or 32 octets (global and link-local, RFC 2545 3); empty for IPv4 routes: NEXT_HOP is among the attributes. */
+  /**
+   * 4, 16 or 32 octets (global and link-local, RFC 2545 3); empty for IPv4 routes: NEXT_HOP is among the attributes.
+   */
   readonly nextHop: Uint8Array;
 }
 

@@ -1,11 +1,14 @@
-/** What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away. */
-import type { AddressWithLength } from "../../ipam/net/prefix.ts";
+/**
+ * What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away.
+ */
+import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { type NodeFacts, registerNode } from "../config/node-registration.ts";
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
+import type { NodeResource } from "../config/resource.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -30,6 +33,7 @@ export class Configuration {
   #stopWatch: (() => void) | undefined;
   #stopped = false;
   #problemsLogged = "";
+  #registering = false;
   current: Configured | undefined;
 
   constructor(config: AgentConfig, store: Store, log: Log, changed: (configured: Configured) => void) {
@@ -41,7 +45,11 @@ export class Configuration {
 
   get notReady(): string[] {
     if (this.#registrationProblem !== undefined) return [this.#registrationProblem];
-    return this.#view === undefined ? ["the resources are not read yet"] : [];
+    if (this.current === undefined) return ["the resources are not read yet"];
+    const { ipv4, ipv6 } = this.current.node;
+    return ipv4 === undefined && ipv6 === undefined
+      ? ["this node has no address: give the agent ipv4Address or ipv6Address"]
+      : [];
   }
 
   /** What is wrong with the configuration, in words; the rest of it is in force all the same. */
@@ -66,6 +74,15 @@ export class Configuration {
   stop(): void {
     this.#stopped = true;
     this.#stopWatch?.();
+  }
+
+  /** Somebody replaced or deleted the Node resource: what this agent knows goes back into it. */
+  async #registerAgain(): Promise<void> {
+    if (this.#registering || this.#stopped) return;
+    this.#registering = true;
+    this.#log.warn("the Node resource lacks what this agent registered; writing it again");
+    await this.#register();
+    this.#registering = false;
   }
 
   async #register(): Promise<boolean> {
@@ -109,12 +126,26 @@ export class Configuration {
     const node = resolveNode(view.snapshot, nodeName);
     const own = view.snapshot.nodes.find(({ metadata }) => metadata.name === nodeName);
     this.current = { node, pools: view.snapshot.pools.map(poolOf), labels: own?.metadata.labels ?? {} };
-    if (node.logLevel !== undefined) this.#log.setLevel(node.logLevel);
+    // A level given to this agent itself wins over the cluster's logSeverityScreen.
+    if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
+    if (own === undefined || lacks(own, this.#facts())) void this.#registerAgain();
     const problems = this.problems.join("\n");
     if (problems !== this.#problemsLogged) for (const problem of this.problems) this.#log.warn(problem);
     this.#problemsLogged = problems;
     this.#changed(this.current);
   }
+}
+
+/** Whether a Node resource misses an address, AS number or label that the agent registers. */
+function lacks(own: NodeResource, facts: NodeFacts): boolean {
+  const { bgp } = own.spec;
+  const labels = own.metadata.labels ?? {};
+  return (
+    (facts.ipv4Address !== undefined && bgp?.ipv4Address !== formatPrefix(facts.ipv4Address)) ||
+    (facts.ipv6Address !== undefined && bgp?.ipv6Address !== formatPrefix(facts.ipv6Address)) ||
+    (facts.asNumber !== undefined && bgp?.asNumber !== facts.asNumber) ||
+    Object.entries(facts.labels).some(([key, value]) => labels[key] !== value)
+  );
 }
 
 /** MTU of the link that has the node's address; 1500 where none has. */

@@ -5,7 +5,8 @@
  * wants any more is swept.
  */
 import type { Server } from "node:net";
-import type { ForwardingChange, SpeakerEvent } from "../../bgp/facts.ts";
+import type { SpeakerEvent } from "../../bgp/facts.ts";
+import type { ForwardingChange } from "../../bgp/rib/rib.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { Speaker } from "../../bgp/speaker.ts";
 import { watchKernel } from "../kernel/monitor.ts";

@@ -5,7 +5,8 @@
  * for the speaker's next due time runs.
  */
 import type { Server, Socket } from "node:net";
-import type { Fact, ForwardingChange, SpeakerEvent, Work } from "../../bgp/facts.ts";
+import type { Fact, SpeakerEvent, Work } from "../../bgp/facts.ts";
+import type { ForwardingChange } from "../../bgp/rib/rib.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import type { Speaker } from "../../bgp/speaker.ts";
 import { formatAddress, parseAddress } from "../../ipam/net/address.ts";

@@ -179,6 +179,6 @@ function readAttachments(value: unknown): NetworkConfig["validAttachments"] {
   if (value === undefined) return undefined;
   const fits = (one: unknown) =>
     typeof one === "object" && one !== null && typeof (one as { containerID?: unknown }).containerID === "string";
-  if (Array.isArray(value) && value.every(fits)) return value as NonNullable<NetworkConfig["validAttachments"]>;
+  if (Array.isArray(value) && value.every(fits)) return value;
   throw new CniFault(CniCode.InvalidConfig, "cni.dev/valid-attachments is not a list of {containerID, ifname}");
 }
