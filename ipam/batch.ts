@@ -16,8 +16,6 @@ export interface Job {
   readonly since: number;
   /** Keys read since then. */
   readonly fresh: Set<string>;
-  /** True once a write was sent for it whose outcome is unknown. */
-  doubtful: boolean;
   conflicts: number;
   failures: number;
   reads: number;

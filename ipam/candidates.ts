@@ -20,7 +20,7 @@ export function* candidateBlocks(pool: Pool, node: string): Generator<Prefix> {
   }
 }
 
-/** FNV-1a over UTF-16 units, its low bits stirred by the finalizer of splitmix64: names differ in their last letter only. */
+/** FNV-1a over UTF-16 units, then the finalizer of splitmix64, since names of nodes differ in their last digit only. */
 export function hash64(text: string): bigint {
   let hash = 0xcbf29ce484222325n;
   for (let i = 0; i < text.length; i++) hash = ((hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & mask64;

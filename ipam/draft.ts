@@ -1,6 +1,6 @@
 /**
- * Changes planned on top of what is known, not yet written: several requests are drafted one on the other and become one
- * transaction, which expects of every record the revision it had in the view.
+ * Changes planned on top of what is known, not yet written: several requests are drafted one on the other and become
+ * one transaction, which expects of every record the revision it had in the view.
  */
 import { encodeAffinity } from "./affinity.ts";
 import { type Block, encodeBlock } from "./block.ts";

@@ -21,6 +21,8 @@ export interface HandleRecord {
   readonly blocks: readonly Prefix[];
   /** The node that asked. */
   readonly node: string;
+  /** The process that wrote it or answered with it last, by a random name: see doubt.ts. */
+  readonly writer: string;
   readonly workload: Workload;
 }
 
@@ -29,19 +31,20 @@ export function encodeHandle(record: HandleRecord): string {
     addresses: record.addresses.map(formatAddress),
     blocks: record.blocks.map(formatPrefix),
     node: record.node,
+    writer: record.writer,
     workload: record.workload,
   });
 }
 
 export function decodeHandle(text: string): HandleRecord | undefined {
   const value = parseObject(text);
-  if (value === undefined || typeof value.node !== "string") return undefined;
+  if (value === undefined || typeof value.node !== "string" || typeof value.writer !== "string") return undefined;
   const addresses = listOf(value.addresses, parseAddress);
   const blocks = listOf(value.blocks, parsePrefix);
   const workload = value.workload as Workload | undefined;
   if (addresses === undefined || blocks?.length !== addresses.length) return undefined;
   if (typeof workload?.handle !== "string" || typeof workload.containerID !== "string") return undefined;
-  return { addresses, blocks, node: value.node, workload };
+  return { addresses, blocks, node: value.node, writer: value.writer, workload };
 }
 
 function listOf<T>(value: unknown, read: (text: string) => T | undefined): T[] | undefined {

@@ -87,7 +87,7 @@ export class MemoryStore implements Store {
 
   /** As after a lost connection: every watch hears of trouble, then gets a snapshot. */
   disturbWatches(reason: string): void {
-    for (const { prefix, listener } of [...this.#content.watches]) {
+    for (const { prefix, listener } of this.#content.watches) {
       listener.trouble(reason);
       listener.snapshot(this.#under(prefix), this.#content.revision);
     }
@@ -143,7 +143,7 @@ export class MemoryStore implements Store {
   }
 
   #tell(key: string, entry: Entry | undefined): void {
-    for (const { prefix, listener } of [...this.#content.watches]) {
+    for (const { prefix, listener } of this.#content.watches) {
       if (key.startsWith(prefix)) listener.change(key, entry);
     }
   }

@@ -26,7 +26,7 @@ export interface AssignRequest {
   readonly workload: Workload;
   /** One address of each. */
   readonly families: readonly Family[];
-  /** Names or CIDRs of the pools to take from, whatever their nodeSelector; a family without one here is as if unsaid. */
+  /** Names or CIDRs of the pools to take from, whatever their nodeSelector; for a family without one, as if unsaid. */
   readonly pools?: readonly string[];
   /** Exactly these, instead of any of their families. */
   readonly addresses?: readonly Address[];
@@ -63,11 +63,14 @@ export function planAssign(draft: Draft, request: AssignRequest, now: number, fr
     if (!("done" in step)) return step;
     assigned.push(step.done);
   }
-  if (assigned.length > held.done.length) {
+  // Also an answer that changes nothing is written: a release of what it names may be on its way from another process,
+  // and cannot happen any more once the record has a new revision.
+  if (assigned.length > held.done.length || !draft.drafted(request.workload.handle)) {
     draft.putHandle(request.workload.handle, {
       addresses: assigned.map(({ address }) => address),
       blocks: assigned.map(({ block }) => block),
       node: draft.view.node,
+      writer: draft.view.writer,
       workload: request.workload,
     });
   }
@@ -108,8 +111,10 @@ export function planLookup(draft: Draft, handle: string, fresh: Fresh): Step<rea
 
 /** What the handle holds already, checked against the blocks. */
 function heldBy(draft: Draft, handle: string, fresh: Fresh): Step<readonly Assigned[]> {
-  const optimistic = draft.handle(handle) === undefined;
-  const known = optimistic ? { done: undefined } : knownHandle(draft, handle, fresh);
+  // What is remembered will do here as well: whoever relies on it either writes the record or has read it.
+  const remembered = draft.handle(handle);
+  const readable = remembered?.value !== undefined || (remembered?.modRevision ?? 0n) === 0n;
+  const known = readable ? { done: remembered?.value } : knownHandle(draft, handle, fresh);
   if ("need" in known || "refusal" in known) return known;
   const held: Assigned[] = [];
   for (const [i, address] of (known.done?.addresses ?? []).entries()) {
@@ -216,8 +221,8 @@ function ownerText(owner: Allocation): string {
 }
 
 function handleInUse(handle: string, held: Address, wanted: Address): Refusal {
-  const message = `handle ${handle} already holds ${formatAddress(held)} and cannot have ${formatAddress(wanted)} as well`;
-  return new Refusal("handle-in-use", message, false);
+  const [has, asks] = [formatAddress(held), formatAddress(wanted)];
+  return new Refusal("handle-in-use", `handle ${handle} already holds ${has} and cannot have ${asks} as well`, false);
 }
 
 function unreadable(cidr: Prefix): Refusal {

@@ -11,7 +11,7 @@ import type { Pool } from "./pool.ts";
 import type { Labels } from "./selector.ts";
 import type { Entry, Revision, Transaction } from "./store.ts";
 
-/** A record as it was last seen. No value with a revision of 0n: it does not exist; with another one: it is unreadable. */
+/** A record as it was last seen. No value and the revision 0n: it does not exist; and another one: it is unreadable. */
 export interface Known<T> {
   readonly modRevision: Revision;
   readonly value: T | undefined;
@@ -22,6 +22,8 @@ const beliefMs = 2000;
 
 export class View {
   readonly node: string;
+  /** A name of this process alone. */
+  readonly writer: string;
   pools: readonly Pool[] = [];
   labels: Labels = {};
   readonly #blocks = new Map<string, Known<Block>>();
@@ -31,8 +33,9 @@ export class View {
   #listed = false;
   #believedSince = 0;
 
-  constructor(node: string) {
+  constructor(node: string, writer: string) {
     this.node = node;
+    this.writer = writer;
   }
 
   block(cidr: Prefix): Known<Block> | undefined {

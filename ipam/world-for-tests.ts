@@ -43,13 +43,31 @@ export class Clock {
   };
 }
 
+/** Numbers that look random and are the same in every run: xorshift32. */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+let allocators = 0;
+
 export function allocatorOn(
   store: Store,
   node: string,
   pools: readonly Pool[] = smallPools,
   clock = new Clock(),
 ): Allocator {
-  const allocator = new Allocator(node, { store, now: clock.now, random: () => 0.5, wait: clock.wait });
+  const allocator = new Allocator(node, {
+    store,
+    now: clock.now,
+    random: randomFrom(++allocators * 7919),
+    wait: clock.wait,
+  });
   allocator.setPools(pools);
   return allocator;
 }

@@ -49,6 +49,7 @@ export class Peer {
   establishedCount = 0;
   /** The last thing that went wrong, in words; empty when nothing has. */
   lastError = "";
+  #lastNotification = "";
   readonly messages = { received: 0, sent: 0 };
   readonly #dialer: Fsm;
   readonly #links = new Map<number, Link>();
@@ -161,11 +162,18 @@ export class Peer {
     }
     if (fsm.state === "Established") this.#established(fsm, now);
     if (fsm.state === "Idle" && fsm === this.#acceptor) this.#acceptor = undefined;
-    if (fsm.state === "Idle" && event.kind !== "ManualStop") this.lastError = fsm.reason;
-    if (fsm.state === "Active" && event.kind === "TcpFails") this.lastError = fsm.reason;
+    if (fsm.state === "Idle" && event.kind !== "ManualStop") this.#failed(fsm.reason, event);
+    if (fsm.state === "Active" && event.kind === "TcpFails") this.#failed(fsm.reason, event);
     if (from === "Established") this.host.down(this, fsm.ending, now);
     this.#keepDialing(now);
     this.#show(fsm.reason, now);
+  }
+
+  /** A router that was shut down says so once; connections it refuses from then on must not hide its words. */
+  #failed(reason: string, event: FsmEvent): void {
+    if (event.kind !== "TcpFails") this.#lastNotification = reason;
+    const before = this.#lastNotification;
+    this.lastError = before === "" || before === reason ? reason : `${reason}; before that: ${before}`;
   }
 
   /** The dialling machine rests while the other one holds the session, and goes on when there is none. */
@@ -181,6 +189,7 @@ export class Peer {
     if (other !== undefined) this.#handle(other, { kind: "ManualStop", notification: COLLISION }, now);
     this.establishedCount++;
     this.lastError = "";
+    this.#lastNotification = "";
     this.host.up(this, fsm.negotiated as Negotiated, now);
   }
 

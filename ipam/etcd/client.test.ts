@@ -1,4 +1,8 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import type { Store } from "../store.ts";
 import { describeStore, WatchLog, write } from "../store-contract.ts";
@@ -171,6 +175,71 @@ describe("user and password", () => {
       await Promise.all([store.close(), wrong.close()]);
       await etcd.remove();
     }
+  });
+});
+
+describe("TLS", () => {
+  it("checks the server by its authority, and shows a certificate of its own", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "overland-tls-"));
+    const file = (name: string) => join(directory, name);
+    const openssl = (...command: string[]) => execFileSync("openssl", command, { cwd: directory, stdio: "ignore" });
+    const key = (name: string) => [
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      `${name}.key`,
+    ];
+    openssl("req", "-x509", "-days", "2", "-subj", "/CN=test authority", ...key("ca"), "-out", "ca.crt");
+    for (const name of ["server", "client"]) {
+      openssl(
+        "req",
+        "-subj",
+        `/CN=${name}`,
+        ...key(name),
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-out",
+        `${name}.csr`,
+      );
+      const signed = [
+        "-in",
+        `${name}.csr`,
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-out",
+        `${name}.crt`,
+      ];
+      openssl("x509", "-req", "-days", "2", "-copy_extensions", "copy", ...signed);
+    }
+    const server = ["--cert-file", file("server.crt"), "--key-file", file("server.key")];
+    const etcd = await EtcdForTests.start([...server, "--client-cert-auth", "--trusted-ca-file", file("ca.crt")]);
+    const common = { endpoints: [etcd.endpoint], callTimeoutMs: 2000 };
+    const ca = { caCertFile: file("ca.crt") };
+    const trusted = openEtcdStore({ ...common, ...ca, certFile: file("client.crt"), keyFile: file("client.key") });
+    const anonymous = openEtcdStore({ ...common, ...ca });
+    const stranger = openEtcdStore(common);
+    try {
+      await write(trusted, { put: [{ key: "/a", value: "1" }] });
+      await expect(anonymous.get(["/a"])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+      await expect(write(stranger, { delete: ["/a"] })).rejects.toMatchObject({ outcome: "not-applied" });
+      expect((await trusted.get(["/a"]))[0]?.value).toBe("1");
+    } finally {
+      await Promise.all([trusted.close(), anonymous.close(), stranger.close()]);
+      await etcd.remove();
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("says at once which file is missing", () => {
+    const options = { endpoints: ["https://127.0.0.1:1"], caCertFile: "/nowhere/ca.crt" };
+    expect(() => openEtcdStore(options)).toThrow("/nowhere/ca.crt");
+    expect(() => openEtcdStore({ endpoints: [] })).toThrow("no etcd endpoint");
   });
 });
 

@@ -2,8 +2,8 @@
  * The store on a real etcd v3; the only importer of etcd3, none of whose types leave this file.
  *
  * Used of etcd3 are its calls, its login and its connection, not its retries (they would apply a write twice), its
- * circuit breaker (it goes on refusing for seconds after etcd is back) and its watchers (they lose events at a reconnect
- * and die of a compaction). Every call has a deadline; one client per endpoint, kept as long as it answers.
+ * circuit breaker (it goes on refusing for seconds after etcd is back) and its watchers (they lose events at a
+ * reconnect and die of a compaction). Every call has a deadline; one client per endpoint, kept as long as it answers.
  */
 import { readFileSync } from "node:fs";
 import { Etcd3, type IKeyValue, type IOptions, type IRangeResponse, type IRequestOp, Range } from "etcd3";
@@ -22,7 +22,7 @@ import { mayPass, outcomeOf } from "./outcome.ts";
 import { PrefixWatch, type StreamHandlers } from "./watch.ts";
 
 export interface EtcdOptions {
-  /** `http://10.1.1.1:2379`; https needs no more than that when the system knows the authority. All http, or all https. */
+  /** `http://10.1.1.1:2379`; https needs no more than that when the system knows the authority. */
   readonly endpoints: readonly string[];
   /** PEM files, read once. */
   readonly caCertFile?: string;
@@ -34,7 +34,7 @@ export interface EtcdOptions {
   readonly callTimeoutMs?: number;
 }
 
-/** Connects with the first call, so this never waits. Throws only for options that cannot work (no endpoint, no file). */
+/** Connects with the first call, so this never waits. Throws for options that cannot work: no endpoint, no file. */
 export function openEtcdStore(options: EtcdOptions): Store {
   return new EtcdStore(options);
 }
@@ -50,6 +50,7 @@ const once = {
 type Deadline = { readonly deadline: number };
 
 class EtcdStore implements Store {
+  readonly #endpoints: readonly string[];
   readonly #clients: readonly Etcd3[];
   readonly #callTimeoutMs: number;
   readonly #watches = new Set<PrefixWatch>();
@@ -59,6 +60,7 @@ class EtcdStore implements Store {
   constructor(options: EtcdOptions) {
     if (options.endpoints.length === 0) throw new Error("no etcd endpoint is configured");
     this.#callTimeoutMs = options.callTimeoutMs ?? 3000;
+    this.#endpoints = options.endpoints;
     this.#clients = options.endpoints.map((endpoint) => clientOf(endpoint, options, this.#callTimeoutMs));
   }
 
@@ -210,7 +212,7 @@ class EtcdStore implements Store {
     } catch (error) {
       const { message } = error as Error;
       if (mayPass(message)) this.#moveOn(tried);
-      throw new StoreUnavailable(`etcd: ${what}: ${message}`, outcomeOf(message));
+      throw new StoreUnavailable(`etcd at ${this.#endpoints[tried]}: ${what}: ${message}`, outcomeOf(message));
     } finally {
       clearTimeout(alarm);
     }

@@ -27,7 +27,8 @@ export class EtcdForTests {
   #process: ChildProcess | undefined;
 
   private constructor(clientPort: number, peerPort: number, more: readonly string[]) {
-    this.endpoint = `http://127.0.0.1:${clientPort}`;
+    const scheme = more.includes("--cert-file") ? "https" : "http";
+    this.endpoint = `${scheme}://127.0.0.1:${clientPort}`;
     this.#peer = `http://127.0.0.1:${peerPort}`;
     this.#more = more;
   }
@@ -40,8 +41,13 @@ export class EtcdForTests {
 
   static async start(more: readonly string[] = []): Promise<EtcdForTests> {
     const etcd = await EtcdForTests.prepare(more);
-    await etcd.start();
-    return etcd;
+    try {
+      await etcd.start();
+      return etcd;
+    } catch (error) {
+      await etcd.remove();
+      throw error;
+    }
   }
 
   /** Resolves when it serves; the content of an earlier run is kept. */
@@ -49,7 +55,9 @@ export class EtcdForTests {
     const urls = ["--listen-client-urls", "--advertise-client-urls"].flatMap((flag) => [flag, this.endpoint]);
     const peers = ["--listen-peer-urls", "--initial-advertise-peer-urls"].flatMap((flag) => [flag, this.#peer]);
     const cluster = ["--name", "test", "--initial-cluster", `test=${this.#peer}`, "--logger", "zap"];
-    const flags = ["--data-dir", this.#directory, ...urls, ...peers, ...cluster, ...this.#more];
+    // One member need not wait a second before it elects itself.
+    const timing = ["--heartbeat-interval", "10", "--election-timeout", "100"];
+    const flags = ["--data-dir", this.#directory, ...urls, ...peers, ...cluster, ...timing, ...this.#more];
     const child = spawn("etcd", flags, { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
     await new Promise<void>((resolve, reject) => {

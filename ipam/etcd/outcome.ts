@@ -23,7 +23,7 @@ export function outcomeOf(message: string): StoreUnavailable["outcome"] {
   return code !== undefined && refusedBefore.has(Number(code)) ? "not-applied" : "unknown";
 }
 
-/** True when another endpoint, or the same one later, may well answer: no point in that after a refusal by etcd itself. */
+/** True when another endpoint, or the same one later, may well answer: not so after a refusal by etcd itself. */
 export function mayPass(message: string): boolean {
   const code = /^(\d+) [A-Z_]+: etcdserver: /.exec(message)?.[1];
   return code === undefined || !refusedBefore.has(Number(code));

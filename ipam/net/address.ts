@@ -74,7 +74,9 @@ function groupsOf(text: string, mayEndInIPv4: boolean): number[] | undefined {
   return groups;
 }
 
-/** Canonical text: dotted quad, or RFC 5952 (lower case, longest run of zero groups shortened, IPv4-mapped as dotted). */
+/**
+ * Canonical text: dotted quad, or RFC 5952 (lower case, longest run of zero groups shortened, IPv4-mapped as dotted).
+ */
 export function formatAddress(address: Address): string {
   if (address.length === 4) return address.join(".");
   if (isIPv4Mapped(address)) return `::ffff:${address.subarray(12).join(".")}`;

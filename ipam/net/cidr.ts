@@ -16,7 +16,10 @@ import {
 
 export type CidrResult = { readonly prefix: Prefix } | { readonly error: string };
 
-/** Reads a CIDR; the error is a phrase that follows the field's name, such as `has host bits set; did you mean 10.0.0.0/24?` */
+/**
+ * Reads a CIDR; the error is a phrase that follows the field's name, such as `has host bits set; did you mean
+ * 10.0.0.0/24?`
+ */
 export function readCidr(text: string): CidrResult {
   const parsed = parseAddressWithLength(text);
   if (parsed === undefined) {

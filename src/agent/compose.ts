@@ -23,6 +23,7 @@ import { peerConfigs } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { Routing } from "./routing.ts";
 import { nodeStatus, routeList } from "./status.ts";
+import { wallClock } from "./wall-clock.ts";
 
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
@@ -52,6 +53,7 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
 
 function assemble(config: AgentConfig, log: Log) {
   const startedAt = new Date().toISOString();
+  const wall = wallClock();
   const store = openEtcdStore(config.etcd);
   const routing = new Routing(log.child({ part: "bgp" }));
   const masquerade = new MasqueradeRules(log);
@@ -82,7 +84,7 @@ function assemble(config: AgentConfig, log: Log) {
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
       installed: routing.forwarding.installed,
-      wall: (monotonic) => new Date(Date.now() - (performance.now() - monotonic)).toISOString(),
+      wall,
     });
   const probes: Routes = {
     "GET /livez": () => ({ status: 200, body: "ok\n" }),

@@ -4,8 +4,11 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import { type EtcdUnderTest, freePort, overland, startEtcd } from "./program-under-test.ts";
+
+// A busy machine starts a program in a second, and a test starts several.
+jest.setTimeout(30_000);
 
 const EXAMPLES = new URL("../../manifests/examples", import.meta.url).pathname;
 const LAUNCHER = new URL("../overland", import.meta.url).pathname;
@@ -58,13 +61,20 @@ describe("validate", () => {
   it("checks files, directories and standard input without a cluster", async () => {
     expect(await overland(["validate", "-f", EXAMPLES])).toEqual({
       code: 0,
-      stdout: expect.stringMatching(/^\d+ resources are valid\n$/),
+      stdout: expect.stringMatching(/^\d+ resources checked, no fault\n$/),
       stderr: "",
     });
     expect(await overland(["validate", "-f", "-"], {}, POOL)).toMatchObject({
       code: 0,
-      stdout: "1 resource is valid\n",
+      stdout: "1 resource checked, no fault\n",
     });
+  });
+
+  it("sees what resources are to one another", async () => {
+    const twice = `${POOL}\n---\n${POOL.replace("name: a", "name: b")}\n`;
+    const { code, stderr } = await overland(["validate", "-f", "-"], {}, twice);
+    expect(code).toBe(1);
+    expect(stderr).toContain("<stdin>:3: spec.cidr: 10.244.0.0/16 overlaps pool a (10.244.0.0/16)");
   });
 
   it("lists the faults of all files, and of what is no file", async () => {
@@ -84,6 +94,20 @@ describe("validate", () => {
   });
 });
 
+describe("the agent", () => {
+  it("does not start with a configuration that is wrong, and names every fault", async () => {
+    const file = join(folder, "agent.yaml");
+    writeFileSync(file, "nodeName: a\nsockt: /x\n");
+    expect(await overland(["agent", "--config", file, "--as-number", "0"])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `--as-number: 0 is not an AS number: 1 to 4294967295, or dotted "high.low" with halves up to 65535
+${file}:2: sockt: unknown field; did you mean socket?
+`,
+    });
+  });
+});
+
 describe("resources in a real etcd", () => {
   let etcd: EtcdUnderTest;
   let env: Record<string, string>;
@@ -93,7 +117,7 @@ describe("resources in a real etcd", () => {
     env = { ETCD_ENDPOINTS: etcd.endpoint };
   }, 20_000);
 
-  afterAll(() => etcd.stop());
+  afterAll(() => etcd?.stop());
 
   beforeEach(() => etcd.clear());
 
@@ -146,7 +170,8 @@ to-hubs        has(hub)      all()              <none>
       code: 1,
       stdout: "",
       stderr:
-        "<stdin>:3: spec.cidr: 10.244.8.0/24 overlaps pool a (10.244.0.0/16); pools must not share addresses\n1 fault; nothing was applied\n",
+        "<stdin>:3: spec.cidr: 10.244.8.0/24 overlaps pool a (10.244.0.0/16); " +
+        "pools must not share addresses\n1 fault; nothing was applied\n",
     });
     expect(await overland(["get", "ippool", "c"], env)).toEqual({
       code: 1,

@@ -1,6 +1,7 @@
 /** `overland get`: resources as a table with Calico's columns, or whole. */
+
+import { DEFAULTS } from "../config/cluster.ts";
 import { API_VERSION, type Kind } from "../config/kinds.ts";
-import { DEFAULTS } from "../config/resolve.ts";
 import type { Resource } from "../config/resource.ts";
 import { getResources, listResources } from "../config/resource-store.ts";
 import { writeYaml } from "../config/yaml.ts";

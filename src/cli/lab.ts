@@ -70,7 +70,8 @@ function addExec(lab: Command): void {
     .description("run a command inside a node, VM, pod or router: exec vm1 -- ping 10.244.0.1")
     .passThroughOptions()
     .action((thing: string, command: string[], { name }: { name: string }) =>
-      ending(() => execInLab(name, thing, command)),
+      // The "--" that ends our own options arrives as well.
+      ending(() => execInLab(name, thing, command[0] === "--" ? command.slice(1) : command)),
     );
 }
 

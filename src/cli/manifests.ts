@@ -1,5 +1,6 @@
 /** The commands that read resource files: apply, validate and delete -f. */
 
+import { faultsBetween } from "../config/cross-rules.ts";
 import type { Fault } from "../config/fault.ts";
 import { faultText, type Manifests } from "../config/manifest.ts";
 import { readManifestFiles } from "../config/manifest-files.ts";
@@ -8,7 +9,7 @@ import { Failure } from "./failure.ts";
 import { kindNamed } from "./kind-argument.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
-import { note, print } from "./terminal.ts";
+import { counted, note, print } from "./terminal.ts";
 
 export async function apply(options: OptionValues): Promise<void> {
   const { sourced } = readOrFail(options["filename"] as string[], "nothing was applied");
@@ -18,9 +19,10 @@ export async function apply(options: OptionValues): Promise<void> {
 }
 
 export function validate(options: OptionValues): void {
-  const { resources } = readOrFail(options["filename"] as string[], undefined);
-  const count = resources.length === 1 ? "1 resource is" : `${resources.length} resources are`;
-  print(`${count} valid`);
+  const { resources, sourced } = readOrFail(options["filename"] as string[], undefined);
+  const faults = faultsBetween(sourced, [], []);
+  if (faults.length > 0) throw faultsFailure(faults, undefined);
+  print(`${counted(resources.length, "resource")} checked, no fault`);
 }
 
 /** `KIND NAME...`, or the resources named in files. */
@@ -58,7 +60,7 @@ function readOrFail(files: readonly string[], consequence: string | undefined): 
 }
 
 function faultsFailure(faults: readonly Fault[], consequence: string | undefined): Failure {
-  const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
+  const count = counted(faults.length, "fault");
   const lines = faults.map(faultText);
   return new Failure([...lines, consequence === undefined ? count : `${count}; ${consequence}`].join("\n"));
 }

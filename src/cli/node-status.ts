@@ -13,6 +13,8 @@ interface Status {
   readonly routerID: string;
   readonly ready: boolean;
   readonly notReady?: readonly string[];
+  /** What was asked for and cannot be, in words. */
+  readonly problems?: readonly string[];
   readonly peers: readonly Peer[];
   readonly blocks?: readonly string[];
   readonly routes?: { readonly installed: number };
@@ -48,6 +50,7 @@ export function statusText(status: Status): string {
   const ready = status.ready ? paint("green", "ready") : paint("yellow", "not ready");
   const lines = [`Node ${status.node}, AS ${status.asNumber}, router ID ${status.routerID}: ${ready}`];
   for (const reason of status.notReady ?? []) lines.push(`  ${reason}`);
+  for (const problem of status.problems ?? []) lines.push(`Problem: ${problem}`);
   if (status.blocks !== undefined) lines.push(`Blocks: ${status.blocks.join(", ") || "none"}`);
   if (status.routes !== undefined) lines.push(`Routes in the kernel: ${status.routes.installed}`);
   for (const [family, isOf] of [

@@ -39,15 +39,17 @@ export async function startEtcd(): Promise<EtcdUnderTest> {
   const [client, peer] = [await freePort(), await freePort()];
   const endpoint = `http://127.0.0.1:${client}`;
   const peers = `http://127.0.0.1:${peer}`;
-  const child = spawn(
-    "etcd",
-    [
-      ...["--name", "t", "--data-dir", folder, "--listen-client-urls", endpoint, "--advertise-client-urls", endpoint],
-      ...["--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", `t=${peers}`],
-      "--unsafe-no-fsync",
-    ],
-    { stdio: "ignore" },
-  );
+  const clients = ["--listen-client-urls", endpoint, "--advertise-client-urls", endpoint];
+  const cluster = [
+    "--listen-peer-urls",
+    peers,
+    "--initial-advertise-peer-urls",
+    peers,
+    "--initial-cluster",
+    `t=${peers}`,
+  ];
+  const args = ["--name", "t", "--data-dir", folder, ...clients, ...cluster, "--unsafe-no-fsync"];
+  const child = spawn("etcd", args, { stdio: "ignore" });
   const stop = async () => {
     await ended(child);
     rmSync(folder, { recursive: true, force: true });

@@ -17,7 +17,7 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addResources, addNode]) add(program);
+  for (const add of [addAgent, addResources, addNode, addIpam]) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -53,7 +53,7 @@ function addResources(program: Command): void {
 }
 
 function addNode(program: Command): void {
-  const node = program.command("node").description("Look at this node.");
+  const node = program.command("node").description("look at this node");
   withSocketOption(node.command("status"))
     .description("Show the BGP sessions of this node's agent.")
     .addOption(outputOption(["json"]))
@@ -63,8 +63,25 @@ function addNode(program: Command): void {
 function addAgent(program: Command): void {
   withConfigOption(withSettings(program.command("agent"), SETTINGS))
     .summary("run this node's agent")
-    .description("Run this node's agent: BGP, addresses, pod wiring. Flags win over the environment, that over the file.")
+    .description(
+      "Run this node's agent: BGP, addresses, pod wiring. Flags win over the environment, that over the file.",
+    )
     .action(async (options) => (await import("./agent.ts")).runAgent(options));
+}
+
+function addIpam(program: Command): void {
+  const ipam = program.command("ipam").description("look at addresses: who has which, and do the records agree");
+  withEtcdOptions(ipam.command("show"))
+    .description("Show how full the pools are.")
+    .option("--show-blocks", "the blocks of each pool, with their nodes")
+    .option("--show-borrowed", "addresses that nodes took from the blocks of others")
+    .option("--ip <ADDRESS>", "who has this address")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./ipam-show.ts")).ipamShow(options));
+  withEtcdOptions(ipam.command("check"))
+    .description("Check that the records of addresses agree; exit code 1 when they do not.")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./ipam-check.ts")).ipamCheck(options));
 }
 
 async function addLab(program: Command, wanted: boolean): Promise<void> {
@@ -75,6 +92,6 @@ async function addLab(program: Command, wanted: boolean): Promise<void> {
 function addVersion(program: Command): void {
   program
     .command("version")
-    .description("Print the version.")
+    .description("print the version")
     .action(() => void process.stdout.write(`overland ${version()} (Node.js ${process.version})\n`));
 }

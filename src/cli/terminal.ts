@@ -13,6 +13,11 @@ export function note(text: string): void {
   process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
+/** `1 fault`, `2 faults`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Coloured only for a person at a terminal who has not set NO_COLOR (no-color.org). */
 export function paint(colour: Colour, text: string): string {
   const noColour = (process.env["NO_COLOR"] ?? "") !== "";

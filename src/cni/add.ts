@@ -9,7 +9,7 @@ import type { Assigned } from "../../ipam/plan.ts";
 import { hostInterfaceName } from "../kernel/pod/wiring.ts";
 import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import type { Attachment } from "./attachments.ts";
-import { type CniContext, faultOf, messageOf, wiringOf } from "./context.ts";
+import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import type { CniRequest } from "./request.ts";
 import { addResult } from "./result.ts";
@@ -52,7 +52,7 @@ function repeated(context: CniContext, request: CniRequest, known: Attachment): 
     const text = `container ${containerID} has ${ifName} already, in another network namespace: DEL it first`;
     throw new CniFault(CniCode.WiringFailed, text, `there: ${known.netns}; asked: ${request.netns}`);
   }
-  const differences = context.network.check(wiringOf(known));
+  const differences = wiringDifferences(context, known);
   if (differences.length === 0) return addResult(request.config.cniVersion, known);
   const text = `container ${containerID} has ${ifName} already, but not as it was made: DEL it first`;
   throw new CniFault(CniCode.WiringFailed, text, differences.join("; "));
@@ -108,7 +108,7 @@ async function wire(
       ...{ containerID, ifName, network: config.name, handle, namespace, pod },
       ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
     };
-    context.attachments.put(attachment);
+    context.attachments.putAsOwner(attachment);
     return attachment;
   } catch (error) {
     await undo(context, request, { handle, hostInterface }, error);

@@ -14,6 +14,7 @@ export interface Attachment {
   readonly namespace: string;
   readonly pod: string;
   readonly netns: string;
+  /** Empty: a newer sandbox of the same pod has the interface of that name now. */
   readonly hostInterface: string;
   readonly hostMac: string;
   readonly podMac: string;
@@ -59,6 +60,16 @@ export class Attachments {
     writeFileSync(`${file}.new`, encode(attachment), { mode: 0o600 });
     renameSync(`${file}.new`, file);
     this.#byKey.set(keyOf(attachment.containerID, attachment.ifName), attachment);
+  }
+
+  /** The host interface is the newest attachment's alone. */
+  putAsOwner(attachment: Attachment): void {
+    const { containerID, ifName, hostInterface } = attachment;
+    for (const other of this.all()) {
+      if (other.hostInterface !== hostInterface) continue;
+      if (other.containerID !== containerID || other.ifName !== ifName) this.put({ ...other, hostInterface: "" });
+    }
+    this.put(attachment);
   }
 
   delete(containerID: string, ifName: string): void {

@@ -1,7 +1,7 @@
 /** CHECK: does the pod still have what ADD gave it? Links, addresses, routes and settings are read back. */
 import { formatAddress } from "../../ipam/net/address.ts";
 import type { Attachment } from "./attachments.ts";
-import { type CniContext, wiringOf } from "./context.ts";
+import { type CniContext, wiringDifferences } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import type { CniRequest } from "./request.ts";
 
@@ -13,7 +13,7 @@ export async function check(context: CniContext, request: CniRequest): Promise<s
   }
   const differences = [...(known.netns === netns ? [] : [`the namespace is ${known.netns}, not ${netns}`])];
   differences.push(...prevResultDifferences(config.prevResult, known));
-  differences.push(...context.network.check(wiringOf(known)));
+  differences.push(...wiringDifferences(context, known));
   if (differences.length > 0) {
     throw new CniFault(
       CniCode.CheckFailed,

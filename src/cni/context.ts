@@ -3,7 +3,7 @@ import type { Allocator } from "../../ipam/allocator.ts";
 import type { Family } from "../../ipam/net/address.ts";
 import { Refusal } from "../../ipam/refusal.ts";
 import { isStoreUnavailable } from "../../ipam/store.ts";
-import type { PodNetwork, PodWiring } from "../kernel/pod-wiring.ts";
+import type { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Attachment, Attachments } from "./attachments.ts";
 import { CniCode, CniFault } from "./fault.ts";
@@ -27,9 +27,11 @@ export interface CniContext {
   unavailable(): string | undefined;
 }
 
-export function wiringOf(attachment: Attachment): PodWiring {
+/** What differs from what ADD made, in words. */
+export function wiringDifferences(context: CniContext, attachment: Attachment): string[] {
   const { netns, ifName, hostInterface, addresses, mtu } = attachment;
-  return { netns, ifName, hostInterface, addresses, mtu };
+  if (hostInterface === "") return ["a newer sandbox of the same pod has its host interface"];
+  return context.network.check({ netns, ifName, hostInterface, addresses, mtu });
 }
 
 /** What keeps a pod from its address, as CNI says it: code 11 where the same request may succeed later. */

@@ -171,7 +171,7 @@ function readIpam(ipam: unknown): Pick<NetworkConfig, "families" | "pools"> {
 
 function poolList(field: string, value: unknown): string[] {
   if (value === undefined) return [];
-  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value as string[];
+  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value;
   throw new CniFault(CniCode.InvalidConfig, `ipam.${field} is not a list of pool names or CIDRs`);
 }
 

@@ -24,7 +24,7 @@ describe("the agent's configuration", () => {
       http: { host: "127.0.0.1", port: 9179 },
       etcd: { endpoints: ["http://10.1.1.1:2379"] },
       labels: {},
-      log: { level: "info" },
+      log: { level: "info", levelGiven: false },
     });
   });
 
@@ -66,7 +66,7 @@ log: {level: debug, file: /var/log/o}
       },
       labels: { rack: "rack-1" },
       asNumber: 65537,
-      log: { level: "debug", file: "/var/log/o" },
+      log: { level: "debug", levelGiven: true, file: "/var/log/o" },
     });
     expect(configOf(`${ETCD}http: "off"\n`)).not.toHaveProperty("http");
   });
@@ -115,7 +115,8 @@ labels: [a]
       '--http: "9179" is not an address and a port such as 127.0.0.1:9179 or [::1]:9179, nor "off"',
       '--ipv4-address: "10.0.0.1" lacks its prefix length such as /24',
       '--ipv6-address: "10.0.0.1/8" is not an IPv6 address; expected one such as fd00:10:1::11/64',
-      'a.yaml:1: nodeName: "Rack_1" is not a name: lower-case letters, digits, "-" and ".", starting and ending with a letter or digit',
+      'a.yaml:1: nodeName: "Rack_1" is not a name: lower-case letters, ' +
+        'digits, "-" and ".", starting and ending with a letter or digit',
       "a.yaml:2: sockets: unknown field; did you mean socket?",
       'a.yaml:3: socket: "x" is not an absolute path',
       'a.yaml:5: etcd.endpoints[0]: "10.1.1.1:2379" is not an etcd endpoint such as http://10.1.1.1:2379',
@@ -129,7 +130,8 @@ labels: [a]
       "",
       {},
       [
-        "no etcd endpoint is known: give --etcd-endpoints, $ETCD_ENDPOINTS, or etcd.endpoints in /etc/overland/agent.yaml",
+        "no etcd endpoint is known: give --etcd-endpoints, $ETCD_ENDPOINTS, " +
+          "or etcd.endpoints in /etc/overland/agent.yaml",
       ],
     ],
     [

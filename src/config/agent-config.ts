@@ -25,7 +25,12 @@ export interface AgentConfig {
   readonly ipv4Address?: AddressWithLength;
   readonly ipv6Address?: AddressWithLength;
   readonly asNumber?: number;
-  readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly file?: string };
+  readonly log: {
+    readonly level: "debug" | "info" | "warn" | "error";
+    /** Somebody said so here: resources (logSeverityScreen) then do not change it. */
+    readonly levelGiven: boolean;
+    readonly file?: string;
+  };
 }
 
 /** Named as openEtcdStore takes them. */
@@ -39,7 +44,7 @@ export interface EtcdConfig {
 }
 
 export interface ConfigSources {
-  /** By the setting's path: `{"etcd.endpoints": "http://10.1.1.1:2379", nodeName: "a"}`; what was not given is absent. */
+  /** By the setting's path, `{"etcd.endpoints": "http://10.1.1.1:2379", nodeName: "a"}`; not given: absent. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Text of the configuration file; undefined when there is none. */
@@ -72,6 +77,7 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
     ...(values.asNumber !== undefined && { asNumber: values.asNumber }),
     log: {
       level: values.log?.level ?? AGENT_DEFAULTS.logLevel,
+      levelGiven: values.log?.level !== undefined,
       ...(values.log?.file !== undefined && { file: values.log.file }),
     },
   };

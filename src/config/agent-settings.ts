@@ -1,6 +1,6 @@
 /**
- * Every setting of the agent: its place in the file, its flag and its variables. What each may be is in schema/agent.ts:
- * this file alone is read when a command only prints its help.
+ * Every setting of the agent: its place in the file, its flag and its variables. What each may be is in
+ * schema/agent.ts: this file alone is read when a command only prints its help.
  */
 
 export const AGENT_CONFIG_FILE = "/etc/overland/agent.yaml";
@@ -22,7 +22,7 @@ export interface Setting {
   readonly help: string;
   /** The first that is set and not empty counts. */
   readonly env: readonly string[];
-  /** A flag's or a variable's text as the file would have it; what cannot be read is passed on for the schema to refuse. */
+  /** A flag's or a variable's text as the file would have it; what cannot be read the schema refuses. */
   read(text: string): unknown;
 }
 

@@ -17,10 +17,24 @@ import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
 
 /** What keeps the items from being written over what the store holds now. */
 export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
+  const known = new Set(held.map(refOf));
+  const newPool = items.some(({ resource }) => resource.kind === "IPPool" && !known.has(refOf(resource)));
+  return faultsBetween(items, held, newPool ? await store.listKeys(blocksRoot) : []);
+}
+
+/**
+ * What is wrong between resources: those to be written, with one another and with those there are already.
+ *
+ * @param blocks store keys of the blocks there are
+ */
+export function faultsBetween(
+  items: readonly SourcedResource[],
+  held: readonly Resource[],
+  blocks: readonly string[],
+): Fault[] {
   const before = new Map(held.map((resource) => [refOf(resource), resource]));
   const after = new Map([...before, ...items.map(({ resource }) => [refOf(resource), resource] as const)]);
   const all = [...after.values()];
-  const blocks = items.some(({ resource }) => isNewPool(resource, before)) ? await store.listKeys(blocksRoot) : [];
   return items.flatMap((item) => {
     const { resource } = item;
     if (resource.kind === "IPPool") return poolFaults(item, resource, before.get(refOf(resource)), all, blocks);
@@ -41,7 +55,8 @@ function poolFaults(
   if (before?.kind === "IPPool") {
     for (const field of ["cidr", "blockSize"] as const) {
       if (before.spec[field] === pool.spec[field]) continue;
-      const message = `${pool.spec[field]}: cannot change, it is ${before.spec[field]}; delete pool ${name} first, or make another`;
+      const cure = `delete pool ${name} first, or make another`;
+      const message = `${pool.spec[field]}: cannot change, it is ${before.spec[field]}; ${cure}`;
       faults.push(item.fault(["spec", field], message));
     }
     return faults;
@@ -57,7 +72,8 @@ function poolFaults(
     .map((key) => blockOfKey(key))
     .find((block) => block !== undefined && block.length !== blockSize && containsPrefix(prefix, block));
   if (misfit !== undefined) {
-    const message = `${blockSize}: the block ${formatPrefix(misfit)} of a former pool is still in use; use blockSize ${misfit.length}`;
+    const cause = `the block ${formatPrefix(misfit)} of a former pool is still in use`;
+    const message = `${blockSize}: ${cause}; use blockSize ${misfit.length}`;
     faults.push(item.fault(["spec", "blockSize"], message));
   }
   return faults;
@@ -79,10 +95,6 @@ function nodeFaults(item: SourcedResource, node: NodeResource, all: readonly Res
     faults.push(item.fault(["spec", "bgp", field], message));
   }
   return faults;
-}
-
-function isNewPool(resource: Resource, before: ReadonlyMap<string, Resource>): boolean {
-  return resource.kind === "IPPool" && !before.has(refOf(resource));
 }
 
 function refOf(resource: Resource): string {

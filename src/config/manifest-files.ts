@@ -1,8 +1,12 @@
 /** Resource files from disk: a file, a directory of them, or standard input. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Fault } from "./fault.ts";
 import { duplicateFaults, type Manifests, readManifests, type SourcedResource } from "./manifest.ts";
+import { MAX_LENGTH } from "./yaml.ts";
+
+/** Cut here, a longer file is still too long for the reader, which says so. */
+const MAX_OCTETS = MAX_LENGTH * 4;
 
 /** Reads all of the paths (`-` is standard input), and faults of all of them. Never throws. */
 export function readManifestFiles(paths: readonly string[]): Manifests {
@@ -31,14 +35,44 @@ export function readText(file: string, faults: Fault[]): string | undefined {
   };
   let octets: Buffer;
   try {
-    octets = readFileSync(file === "-" ? 0 : file);
+    octets = readOctets(file);
   } catch (error) {
     return say(readFault(error as NodeJS.ErrnoException));
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(octets);
+    return new TextDecoder("utf-8", { fatal: true }).decode(octets, { stream: octets.length > MAX_OCTETS });
   } catch {
     return say("is not UTF-8 text");
+  }
+}
+
+function readOctets(file: string): Buffer {
+  const fd = file === "-" ? 0 : openSync(file, "r");
+  try {
+    const parts: Buffer[] = [];
+    // One octet more than is taken: the reader then says that it is too much. A device may have no end.
+    for (let size = 0; size <= MAX_OCTETS; ) {
+      const part = Buffer.alloc(64 * 1024);
+      const count = readSome(fd, part);
+      if (count === 0) break;
+      parts.push(part.subarray(0, count));
+      size += count;
+    }
+    return Buffer.concat(parts);
+  } finally {
+    if (fd !== 0) closeSync(fd);
+  }
+}
+
+function readSome(fd: number, part: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(fd, part);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      // Standard input that somebody set to not wait, and nothing there yet.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
   }
 }
 

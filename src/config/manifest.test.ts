@@ -84,13 +84,17 @@ items:
 - 17
 `;
     expect(faultsOf(text)).toEqual([
-      'f.yaml:4: metadata.name: "Tor_1" is not a name: lower-case letters, digits, "-" and ".", starting and ending with a letter or digit',
+      'f.yaml:4: metadata.name: "Tor_1" is not a name: lower-case letters, ' +
+        'digits, "-" and ".", starting and ending with a letter or digit',
       "f.yaml:5: metadata.labels.rack: 1 is a number; write it in quotes",
-      'f.yaml:7: spec.peerIP: "10.0.0.999" is not an address such as 192.0.2.1, 192.0.2.1:1790, 2001:db8::1 or [2001:db8::1]:1790',
+      'f.yaml:7: spec.peerIP: "10.0.0.999" is not an address such as ' +
+        "192.0.2.1, 192.0.2.1:1790, 2001:db8::1 or [2001:db8::1]:1790",
       "f.yaml:8: spec.asNumer: unknown field; did you mean asNumber?",
-      'f.yaml:9: spec.asNumber: 65000.1 is read as a decimal number; write a dotted AS number in quotes, such as "65000.10"',
+      "f.yaml:9: spec.asNumber: 65000.1 is read as a decimal number; " +
+        'write a dotted AS number in quotes, such as "65000.10"',
       expect.stringMatching(/^f\.yaml:10: spec\.nodeSelector: "rack ==" is not a selector: .* \(at character 8\)$/),
-      "f.yaml:12: kind: BGPFilter: not supported by Overland yet; every route of a peer is taken, own blocks are announced",
+      "f.yaml:12: kind: BGPFilter: not supported by Overland yet; " +
+        "every route of a peer is taken, own blocks are announced",
       'f.yaml:20: items[0].kind: "ippool" is unknown; did you mean IPPool?',
       "f.yaml:21: items[1]: expected a resource (a map), found 17",
     ]);
@@ -124,7 +128,8 @@ items:
       "no apiVersion",
       POOL.replace(/^.*\n/, ""),
       [
-        "f.yaml:1: apiVersion: is required; expected overland.dev/v1 or projectcalico.org/v3 or crd.projectcalico.org/v1",
+        "f.yaml:1: apiVersion: is required; expected overland.dev/v1 " +
+          "or projectcalico.org/v3 or crd.projectcalico.org/v1",
       ],
     ],
     ["no name", POOL.replace("name: a", "labels: {}"), ["f.yaml:3: metadata.name: is required"]],
@@ -141,7 +146,8 @@ items:
       "policy",
       "kind: NetworkPolicy\n",
       [
-        "f.yaml:1: kind: NetworkPolicy: Overland routes packets and does not filter them; use a policy engine beside it",
+        "f.yaml:1: kind: NetworkPolicy: Overland routes packets and " +
+          "does not filter them; use a policy engine beside it",
       ],
     ],
     [

@@ -17,9 +17,10 @@ import {
   sameAddress,
 } from "../../ipam/net/address.ts";
 import { matches, parseSelector } from "../../ipam/selector.ts";
+import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode } from "./cluster.ts";
 import { secondsOf } from "./duration.ts";
 import { readPeerAddress } from "./peer-address.ts";
-import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode, type PeerIntent } from "./resolve.ts";
+import type { PeerIntent } from "./peer-intent.ts";
 import type { BGPPeerResource } from "./resource.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -64,6 +65,8 @@ export function resolvePeers(cluster: Cluster, resources: readonly BGPPeerResour
 class PeerCollection implements PeerSet {
   readonly peers: PeerIntent[] = [];
   readonly problems: string[] = [];
+  /** Addresses that have a session: a mesh of a thousand nodes asks a thousand times. */
+  readonly #reached = new Set<string>();
   readonly #cluster: Cluster;
   readonly #me: KnownNode;
 
@@ -83,7 +86,7 @@ class PeerCollection implements PeerSet {
     if (spec.asNumber === undefined) return void say(`the AS of ${target.address} is unknown; give asNumber`);
     const owner = this.#cluster.nodes.find((node) => hasAddress(node, address));
     const port = target.port ?? owner?.settings.listenPort ?? DEFAULTS.listenPort;
-    const same = this.peers.find((peer) => sameAddress(peer.address, address) && peer.port === port);
+    const same = this.peers.find((peer) => peer.port === port && sameAddress(peer.address, address));
     if (same !== undefined) {
       return void say(`${formatAddress(address)} port ${port} is BGPPeer ${same.name}'s already; ignored`);
     }
@@ -91,7 +94,7 @@ class PeerCollection implements PeerSet {
     if (source === "missing") {
       return void say(`${target.address} is IPv${familyOf(address)}, and node ${this.#me.name} has no such address`);
     }
-    this.peers.push({
+    this.#add({
       name: peering.name,
       type: peering.type,
       address,
@@ -112,7 +115,7 @@ class PeerCollection implements PeerSet {
       return;
     }
     const source = this.#source(peering, family);
-    this.peers.push({
+    this.#add({
       name: `${peering.name}/${node.name}`,
       type: peering.type,
       address: addressOfFamily(node, family) as Address,
@@ -132,7 +135,7 @@ class PeerCollection implements PeerSet {
       this.problems.push(`mesh: ${noCommonFamily(this.#me, node)}`);
       return;
     }
-    this.peers.push({
+    this.#add({
       name: `mesh/${node.name}`,
       type: "node-to-node mesh",
       address: addressOfFamily(node, family) as Address,
@@ -150,7 +153,12 @@ class PeerCollection implements PeerSet {
   }
 
   #reaches(node: KnownNode): boolean {
-    return this.peers.some((peer) => hasAddress(node, peer.address));
+    return [node.ipv4, node.ipv6].some((own) => own !== undefined && this.#reached.has(own.address.join(".")));
+  }
+
+  #add(peer: PeerIntent): void {
+    this.peers.push(peer);
+    this.#reached.add(peer.address.join("."));
   }
 
   #source(peering: Peering, family: Family): Address | "missing" | undefined {

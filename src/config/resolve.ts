@@ -2,31 +2,16 @@
  * What all resources together mean for one node: its AS, router ID, port and the set of its peers. Pure: the same
  * snapshot gives the same configuration.
  *
- * Defaults are here and nowhere else. The rules of the peer set are in resolve-peers.ts.
+ * The rules of the peer set are in resolve-peers.ts, defaults in cluster.ts.
  */
-import {
-  type Address,
-  addressOf,
-  compareAddresses,
-  type Family,
-  formatAddress,
-  parseAddress,
-} from "../../ipam/net/address.ts";
-import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
-import { secondsOf } from "./duration.ts";
+import { type Address, addressOf, compareAddresses, formatAddress } from "../../ipam/net/address.ts";
+import type { AddressWithLength } from "../../ipam/net/prefix.ts";
+import { type Cluster, clusterOf, type KnownNode, unknownNode } from "./cluster.ts";
+import type { PeerIntent } from "./peer-intent.ts";
 import { resolvePeers } from "./resolve-peers.ts";
-import type { BGPConfigurationSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
+import type { ResourceSnapshot } from "./resource.ts";
 
-export const DEFAULTS = {
-  asNumber: 64512,
-  listenPort: 179,
-  /** Seconds. */
-  holdTime: 90,
-  /** Seconds; RFC 4724's restart time. */
-  maxRestartTime: 120,
-  /** Seconds. */
-  connectRetryTime: 5,
-} as const;
+export type { PeerIntent };
 
 export interface NodeConfig {
   readonly asNumber: number;
@@ -41,57 +26,6 @@ export interface NodeConfig {
   readonly problems: readonly string[];
   /** From logSeverityScreen, in the words of the agent's log; undefined when no resource says. */
   readonly logLevel?: "debug" | "info" | "warn" | "error";
-}
-
-export interface PeerIntent {
-  /** `mesh/<node>`, `<bgppeer>`, or `<bgppeer>/<node>` for a peering by peerSelector. */
-  readonly name: string;
-  readonly type: "node-to-node mesh" | "node specific" | "global";
-  readonly address: Address;
-  readonly port: number;
-  /** AS of the other side. */
-  readonly asNumber: number;
-  /** AS that this node shows to it. */
-  readonly localASNumber: number;
-  /** Undefined: the kernel picks. */
-  readonly sourceAddress?: Address;
-  readonly passive: boolean;
-  /** Seconds, 0 for none. */
-  readonly holdTime: number;
-  /** Seconds; undefined: a third of the agreed hold time. */
-  readonly keepaliveTime?: number;
-  /** Seconds. */
-  readonly connectRetryTime?: number;
-  /** Seconds. */
-  readonly maxRestartTime: number;
-  readonly nextHopMode: "Auto" | "Self" | "Keep";
-  readonly numAllowedLocalASNumbers: number;
-  /** At most so many hops away; undefined: any distance. */
-  readonly ttlSecurity?: number;
-}
-
-/** The settings of BGPConfiguration that hold for one node. */
-export interface NodeSettings {
-  readonly listenPort: number;
-  readonly holdTime: number;
-  readonly connectRetryTime: number;
-  readonly logSeverity?: string;
-}
-
-/** A node as other nodes see it. */
-export interface KnownNode {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly asNumber: number;
-  readonly ipv4?: AddressWithLength;
-  readonly ipv6?: AddressWithLength;
-  readonly settings: NodeSettings;
-}
-
-/** What holds for the cluster, and every node with its own AS, addresses and settings worked out. */
-export interface Cluster {
-  readonly mesh: { readonly enabled: boolean; readonly maxRestartTime: number };
-  readonly nodes: readonly KnownNode[];
 }
 
 /** The node need not be known yet: it then has no peers, and a problem says so. */
@@ -118,72 +52,6 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
   };
-}
-
-/** The address of a family, undefined when the node has none. */
-export function addressOfFamily(node: KnownNode, family: Family): Address | undefined {
-  return (family === 4 ? node.ipv4 : node.ipv6)?.address;
-}
-
-/** The family two nodes talk in: IPv4 when both have it, else IPv6; undefined when they share none. */
-export function commonFamily(a: KnownNode, b: KnownNode): Family | undefined {
-  if (a.ipv4 !== undefined && b.ipv4 !== undefined) return 4;
-  return a.ipv6 !== undefined && b.ipv6 !== undefined ? 6 : undefined;
-}
-
-function clusterOf(snapshot: ResourceSnapshot): Cluster {
-  const global = configurationOf(snapshot, "default");
-  const nodes = snapshot.nodes.map((node) => knownNode(snapshot, node, global));
-  nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return {
-    mesh: {
-      enabled: global.nodeToNodeMeshEnabled ?? true,
-      maxRestartTime: secondsOf(global.nodeMeshMaxRestartTime ?? DEFAULTS.maxRestartTime),
-    },
-    nodes,
-  };
-}
-
-function knownNode(snapshot: ResourceSnapshot, node: NodeResource, global: BGPConfigurationSpec): KnownNode {
-  const bgp = node.spec.bgp;
-  const ipv4 = nodeAddress(bgp?.ipv4Address);
-  const ipv6 = nodeAddress(bgp?.ipv6Address);
-  return {
-    name: node.metadata.name,
-    labels: node.metadata.labels ?? {},
-    asNumber: bgp?.asNumber ?? global.asNumber ?? DEFAULTS.asNumber,
-    ...(ipv4 !== undefined && { ipv4 }),
-    ...(ipv6 !== undefined && { ipv6 }),
-    settings: settingsOf(snapshot, node.metadata.name, global),
-  };
-}
-
-function unknownNode(snapshot: ResourceSnapshot, name: string): KnownNode {
-  const global = configurationOf(snapshot, "default");
-  const settings = settingsOf(snapshot, name, global);
-  return { name, labels: {}, asNumber: global.asNumber ?? DEFAULTS.asNumber, settings };
-}
-
-function settingsOf(snapshot: ResourceSnapshot, nodeName: string, global: BGPConfigurationSpec): NodeSettings {
-  const own = configurationOf(snapshot, `node.${nodeName}`);
-  const logSeverity = own.logSeverityScreen ?? global.logSeverityScreen;
-  return {
-    listenPort: own.listenPort ?? global.listenPort ?? DEFAULTS.listenPort,
-    holdTime: secondsOf(own.holdTime ?? global.holdTime ?? DEFAULTS.holdTime),
-    connectRetryTime: secondsOf(own.connectRetryTime ?? global.connectRetryTime ?? DEFAULTS.connectRetryTime),
-    ...(logSeverity !== undefined && { logSeverity }),
-  };
-}
-
-function configurationOf(snapshot: ResourceSnapshot, name: string): BGPConfigurationSpec {
-  return snapshot.bgpConfigurations.find((item) => item.metadata.name === name)?.spec ?? {};
-}
-
-// Calico takes an address without a length too: it is then that of the host alone.
-function nodeAddress(text: string | undefined): AddressWithLength | undefined {
-  if (text === undefined) return undefined;
-  const bare = parseAddress(text);
-  return bare === undefined ? parseAddressWithLength(text) : { address: bare, length: bare.length * 8 };
 }
 
 // RFC 6286: any four octets but zero, different from every other speaker's in the AS.

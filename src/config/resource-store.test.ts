@@ -155,7 +155,8 @@ describe("delete", () => {
     await store.commit({ expect: [], put: [{ key: blockKey(cidr), value: encodeBlock(used) }], delete: [] });
     expect(await deleteResources(store, [{ kind: "IPPool", name: "a" }])).toEqual({
       refusals: [
-        "IPPool a (10.244.0.0/16): 1 address is in use; set spec.disabled: true so that no new ones are given out, delete the pods that have them, then the pool",
+        "IPPool a (10.244.0.0/16): 1 address is in use; set spec.disabled: true so that " +
+          "no new ones are given out, delete the pods that have them, then the pool",
       ],
     });
   });

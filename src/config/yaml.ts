@@ -26,7 +26,8 @@ export interface YamlFault {
   readonly message: string;
 }
 
-const MAX_OCTETS = 8 * 1024 * 1024;
+/** Characters of a text beyond which it is refused. */
+export const MAX_LENGTH = 8 * 1024 * 1024;
 // An anchor used often is a file that grows while it is read: a few lines can stand for gigabytes.
 const MAX_ALIASES = 100;
 const MAX_FAULTS = 20;
@@ -34,8 +35,11 @@ const TOO_DEEP = "is nested too deeply";
 
 /** Every document of the text, or every fault in its syntax. Never throws. */
 export function readYaml(text: string): { readonly documents: YamlDocument[]; readonly faults: YamlFault[] } {
-  if (text.length > MAX_OCTETS) {
-    return { documents: [], faults: [{ line: 0, message: "is larger than 8 MiB; split it into smaller files" }] };
+  if (text.length > MAX_LENGTH) {
+    return {
+      documents: [],
+      faults: [{ line: 0, message: "is longer than 8 Mi characters; split it into smaller files" }],
+    };
   }
   try {
     const lines = new LineCounter();

@@ -2,7 +2,8 @@
  * libc, called in process. The only file that imports koffi: node:ffi or an addon can take its place here.
  *
  * Every call that fails throws a SystemError that carries the name of the errno ("EEXIST") and what was tried. Only
- * plain pointers are declared, no koffi struct types: type names are global to the process, and octets are ours to lay out.
+ * plain pointers are declared, no koffi struct types: type names are global to the process, and octets are ours to
+ * lay out.
  */
 import { constants } from "node:os";
 import koffi from "koffi";
@@ -122,7 +123,9 @@ export function send(fd: number, bytes: Uint8Array): void {
   checked(c.send(fd, bytes, bytes.length, 0), "send");
 }
 
-/** As {@link send}, sleeping on a thread of the pool instead of this one. The errno is lost: read the kernel's reply. */
+/**
+ * As {@link send}, sleeping on a thread of the pool instead of this one. The errno is lost: read the kernel's reply.
+ */
 export function sendFromPool(fd: number, bytes: Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
     // The closure keeps the octets alive for as long as the other thread reads them.

@@ -1,7 +1,8 @@
 /**
  * natOutgoing: what pods of some pools send to addresses outside every pool leaves with the node's own address.
  *
- * One table of ours, `inet overland`, replaced as a whole by one nft transaction; nobody else's rules are read or touched.
+ * One table of ours, `inet overland`, replaced as a whole by one nft transaction; nobody else's rules are read or
+ * touched.
  */
 import { spawn } from "node:child_process";
 import { type Family, formatAddress } from "../../ipam/net/address.ts";
@@ -74,11 +75,13 @@ function outermost(pools: readonly Prefix[]): Prefix[] {
 }
 
 function nft(document: object, netns: string | undefined): Promise<void> {
-  // As an argument: "-f -" opens /dev/stdin, which fails for the socket that Node.js gives a child as its standard input.
+  // As an argument: "-f -" opens /dev/stdin, which fails for the socket that Node.js gives a child as its standard
+  // input.
   const args = ["-j", JSON.stringify(document)];
-  const [program, argv] = netns === undefined ? ["nft", args] : ["nsenter", [`--net=${netns}`, "nft", ...args]];
+  const [program, argv]: [string, string[]] =
+    netns === undefined ? ["nft", args] : ["nsenter", [`--net=${netns}`, "nft", ...args]];
   return new Promise((resolve, reject) => {
-    const child = spawn(program as string, argv as string[], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(program, argv, { stdio: ["ignore", "ignore", "pipe"] });
     let words = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       words += text;

@@ -23,7 +23,7 @@ afterEach(() => {
 
 describe("watching the kernel", () => {
   it("tells of links, addresses and routes that change", async () => {
-    ip(netns, "link add a type veth peer name b");
+    ip(netns, "link add name a type veth peer name b");
     await until("a link event", () => seen.link > 0);
     ip(netns, "addr add 10.1.0.1/24 dev a");
     await until("an address event", () => seen.address > 0);
@@ -38,7 +38,7 @@ describe("watching the kernel", () => {
 
   it("hears nothing after it was stopped", async () => {
     stop();
-    ip(netns, "link add a type veth peer name b");
+    ip(netns, "link add name a type veth peer name b");
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(seen).toEqual({ link: 0, address: 0, route: 0, doubt: 0 });
   });

@@ -23,7 +23,10 @@ function here(): number {
   return current;
 }
 
-/** Comes back, whatever it takes: everything done from the wrong namespace would hit the pod's network, not the node's. */
+/**
+ * Comes back, whatever it takes: everything done from the wrong namespace would hit the pod's network, not the
+ * node's.
+ */
 function comeBack(fd: number): void {
   try {
     setns(fd, CLONE_NEWNET);

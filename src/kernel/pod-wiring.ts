@@ -45,7 +45,9 @@ export class PodNetwork {
     return wire(this.#host, wiring);
   }
 
-  /** Removes the pair, and with it addresses and routes of both sides. Idempotent; the pod's namespace need not exist. */
+  /**
+   * Removes the pair, and with it addresses and routes of both sides. Idempotent; the pod's namespace need not exist.
+   */
   unwire(hostInterface: string): Promise<void> {
     return this.#removal.remove(hostInterface);
   }
@@ -80,8 +82,9 @@ export function checkPod(wiring: PodWiring): string[] {
 }
 
 /**
- * Wires and removes one pod between two scratch namespaces, so that the first real pod does not pay for lazy binding and
- * compilation (2 to 5 ms). Says at the same time whether this machine can do it at all: throws what the kernel refused.
+ * Wires and removes one pod between two scratch namespaces, so that the first real pod does not pay for lazy binding
+ * and compilation (2 to 5 ms). Says at the same time whether this machine can do it at all: throws what the kernel
+ * refused.
  */
 export async function warmUpPodWiring(): Promise<void> {
   const [host, pod] = [scratchNetns(), scratchNetns()];

@@ -80,9 +80,9 @@ export class KernelRoutes {
   }
 
   /**
-   * Makes the changes in order and gives those that failed; the others are done. A set of next hops replaces the old one
-   * as a whole and without a gap; removing what is absent is no failure. Blocks for 3 to 5 µs a change: hand over a few
-   * hundred at a time and let the event loop turn in between.
+   * Makes the changes in order and gives those that failed; the others are done. A set of next hops replaces the old
+   * one as a whole and without a gap; removing what is absent is no failure. Blocks for 3 to 5 µs a change: hand over
+   * a few hundred at a time and let the event loop turn in between.
    */
   apply(changes: readonly RouteChange[]): FailedChange[] {
     if (this.#foreign === undefined) this.list();

@@ -25,7 +25,8 @@ export function ensureSysctl(path: string, value: string | number): boolean {
 
 /**
  * What a node needs to pass packets on, once at start: forwarding in both families, for links to come too. A node whose
- * own uplink learns its default route from router advertisements keeps accepting them (accept_ra 2) where it did before.
+ * own uplink learns its default route from router advertisements keeps accepting them (accept_ra 2) where it did
+ * before.
  */
 export function enableForwarding(uplinks: readonly string[] = []): void {
   for (const link of uplinks) {

@@ -1,4 +1,6 @@
-/** Socket options BGP needs and Node.js does not offer: sockaddr, MD5 signatures (RFC 2385), TTL security (RFC 5082). */
+/**
+ * Socket options BGP needs and Node.js does not offer: sockaddr, MD5 signatures (RFC 2385), TTL security (RFC 5082).
+ */
 import { type Address, bitsOf, familyOf } from "../../ipam/net/address.ts";
 import { setSocketOption } from "./ffi.ts";
 import { HOST_IS_LITTLE } from "./netlink/batch.ts";

@@ -1,9 +1,9 @@
 /**
- * TCP for BGP sessions: sockets made with libc, so that keys, TTL and source are set before the first SYN, then handed to
- * Node.js and ordinary from there on.
+ * TCP for BGP sessions: sockets made with libc, so that keys, TTL and source are set before the first SYN, then
+ * handed to Node.js and ordinary from there on.
  */
 import { createServer, type Server, Socket } from "node:net";
-import { type Address, familyOf, formatAddress } from "../../ipam/net/address.ts";
+import { type Address, familyOf, formatAddress, isLinkLocal } from "../../ipam/net/address.ts";
 import { bind, close, listen, SOCK_NONBLOCK, setSocketOption, socket } from "./ffi.ts";
 import { AF_INET, AF_INET6 } from "./netlink/constants.ts";
 import { inNetns } from "./netns.ts";
@@ -50,8 +50,8 @@ interface ListeningSocket {
 const LISTENING = new WeakMap<Server, readonly ListeningSocket[]>();
 
 /**
- * Listens; rejects when an address cannot be had. IPv4 and IPv6 get sockets of their own, so peers appear by their plain
- * addresses. One server answers for all: its "connection" events and its close() cover every address.
+ * Listens; rejects when an address cannot be had. IPv4 and IPv6 get sockets of their own, so peers appear by their
+ * plain addresses. One server answers for all: its "connection" events and its close() cover every address.
  */
 export async function listenTcp(request: ListenOptions): Promise<Server> {
   const everywhere = request.addresses === undefined;
@@ -150,7 +150,10 @@ export function setPeerPassword(server: Server, peer: Address, password: string 
   }
 }
 
-/** TTL security for an accepted connection, once its peer is known: {@link DialOptions.ttlSecurity} for the other side. */
+/**
+ * TTL security for an accepted connection, once its peer is known: {@link DialOptions.ttlSecurity} for the other side.
+ * What came in before this call, the handshake and perhaps a first segment, was not looked at.
+ */
 export function secureTtl(connection: Socket, hops: number): void {
   const { _handle: handle } = connection as unknown as { _handle: { fd: number } | null };
   if (handle === null || handle.fd < 0) return;
@@ -178,7 +181,8 @@ export function dialTcp(request: DialOptions): Socket {
   const init = { fd, readable: true, writable: true, manualStart: true };
   const connection = new Socket(init);
   connection.setNoDelay(true);
-  const zone = family === 6 && device !== undefined ? `%${device}` : "";
+  // Without a zone libuv takes a link-local address to be on the machine's first link.
+  const zone = isLinkLocal(address) && family === 6 && device !== undefined ? `%${device}` : "";
   return connection.connect({ host: `${formatAddress(address)}${zone}`, port });
 }
 

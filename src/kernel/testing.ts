@@ -34,7 +34,8 @@ export function ipJson(netns: TestNetns, command: string): Record<string, unknow
 
 /** Two namespaces joined by a veth pair "left" and "right" with addresses on each end. */
 export function joinTestNetns(a: TestNetns, b: TestNetns, addressesA: string[], addressesB: string[]): void {
-  ip(a, `link add left type veth peer name right netns ${b.name}`);
+  // Ends of equal index (the first link of two new namespaces) fool the kernel's link watch, which then takes a second.
+  ip(a, `link add left index 1000 type veth peer name right netns ${b.name}`);
   for (const [netns, link, addresses] of [
     [a, "left", addressesA],
     [b, "right", addressesB],

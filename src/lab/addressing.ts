@@ -1,10 +1,11 @@
 /**
- * The lab's address plan. IPv4 and IPv6 say the same thing in the same digits, so that a person can read one from the other:
+ * The lab's address plan. IPv4 and IPv6 say the same thing in the same digits, so that a person can read one from the
+ * other:
  *
  *   rack i        10.10.i.0/24    fd00:10:i::/64    ToR .1 / ::1, nodes .11 / ::11 and up
  *   VMs of rack i 10.20.i.0/24    fd00:20:i::/64    ToR .1 / ::1, VM .10 / ::10
  *   ToR link x    10.0.x.0/30     fd00:0:x::/64     .1 and .2
- *   management    192.168.250.0/24 fd00:250::/64    etcd .1, nodes from .11 on
+ *   management    192.168.250.0/24 fd99:250::/64    etcd .1, nodes from .11 on
  *   pods          10.244.0.0/16   fd00:244::/48     blocks of 64 addresses each
  */
 
@@ -52,7 +53,7 @@ export const fabricAddress = (link: number, end: 1 | 2): DualAddress => ({
 /** Index 0 is etcd, nodes follow from 1. At most 180 nodes: it fits a /24. */
 export const managementAddress = (index: number): DualAddress => {
   const host = index === 0 ? 1 : 10 + index;
-  return { ipv4: `192.168.250.${host}`, ipv6: `fd00:250::${host}` };
+  return { ipv4: `192.168.250.${host}`, ipv6: `fd99:250::${host}` };
 };
 
 export const addresses = (dual: DualAddress): string[] => [dual.ipv4, dual.ipv6];

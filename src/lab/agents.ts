@@ -1,4 +1,7 @@
-/** The agents: one per node, the real program in the node's namespace, asked over its unix socket like any operator would. */
+/**
+ * The agents: one per node, the real program in the node's namespace, asked over its unix socket like any operator
+ * would.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { PREFIX_LENGTH } from "./addressing.ts";

@@ -1,9 +1,10 @@
 /**
- * A ToR with BIRD 2, as its operator would write it: one named protocol per node from a template, IPv4 and IPv6 in one
- * session, only pod prefixes accepted from nodes, racks, VM subnets and pods announced. And what `birdc` says, read back.
+ * A ToR with BIRD 2, as its operator would write it: one named protocol per node from a template, IPv4 and IPv6 in
+ * one session, only pod prefixes accepted from nodes, racks, VM subnets and pods announced. And what `birdc` says,
+ * read back.
  *
- * BIRD helps a restarting neighbour by default (graceful restart aware). A hold timer that runs out is not a restart: the
- * routes go at once, which is what a cut node needs.
+ * BIRD helps a restarting neighbour by default (graceful restart aware). A hold timer that runs out is not a restart:
+ * the routes go at once, which is what a cut node needs.
  */
 import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS } from "./addressing.ts";
 import type { RouterRoute, RouterSession } from "./router.ts";

@@ -1,4 +1,7 @@
-/** The container runtime's part: network configuration, the CNI protocol's environment, and reading the plugin's answer. Pure. */
+/**
+ * The container runtime's part: network configuration, the CNI protocol's environment, and reading the plugin's
+ * answer. Pure.
+ */
 
 export interface CniCall {
   readonly command: "ADD" | "DEL" | "CHECK";
@@ -13,7 +16,9 @@ export interface CniResult {
   readonly hostInterface: string;
 }
 
-/** A node's network configuration: the socket and state directory are what a lab with many nodes on one machine needs. */
+/**
+ * A node's network configuration: the socket and state directory are what a lab with many nodes on one machine needs.
+ */
 export const networkConfiguration = (socket: string, stateDir: string): string =>
   `${JSON.stringify({ cniVersion: "1.1.0", name: "overland", type: "overland", socket, stateDir }, null, 2)}\n`;
 

@@ -1,8 +1,8 @@
 /**
  * Running a command to its end, in the root namespace or inside one of the lab's.
  *
- * Children get a session of their own: a Ctrl-C at the terminal reaches the lab alone, which then decides what stops when.
- * Otherwise the `ip` that is just cleaning up would be interrupted too.
+ * Children get a session of their own: a Ctrl-C at the terminal reaches the lab alone, which then decides what stops
+ * when. Otherwise the `ip` that is just cleaning up would be interrupted too.
  */
 import { spawn } from "node:child_process";
 import { netnsPath } from "./paths.ts";
@@ -30,7 +30,10 @@ export class CommandFailed extends Error {
   }
 }
 
-/** The command as it must be started to run in a network namespace; only the network differs, files stay where they are. */
+/**
+ * The command as it must be started to run in a network namespace; only the network differs, files stay where they
+ * are.
+ */
 export const inside = (netns: string, command: readonly string[]): string[] => [
   "nsenter",
   `--net=${netnsPath(netns)}`,

@@ -1,9 +1,9 @@
 /**
  * Removes a lab: finished, half-built, crashed, or with its state file lost.
  *
- * What belongs to it is known in two independent ways: the records in its state file (believed only where pid *and* start
- * time match) and its namespaces' names (a process inside one of them is the lab's). Nothing is ever ended by its program's
- * name. Safe to repeat; a second call finds nothing to do.
+ * What belongs to it is known in two independent ways: the records in its state file (believed only where pid *and*
+ * start time match) and its namespaces' names (a process inside one of them is the lab's). Nothing is ever ended by
+ * its program's name. Safe to repeat; a second call finds nothing to do.
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { existingNamespaces, namespaceInode, removeNamespaces } from "./namespaces.ts";

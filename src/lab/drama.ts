@@ -21,7 +21,10 @@ import type { Station } from "./web.ts";
 /** How long an agent stays dead: long enough that every neighbour has noticed. */
 const DEAD_MS = 2500;
 const HEAL_TIMEOUT_MS = 45_000;
-/** A hold timer runs out at most its time after the last message; what lies above is reading routes and spreading the news. */
+/**
+ * A hold timer runs out at most its time after the last message; what lies above is reading routes and spreading the
+ * news.
+ */
 const LEAVE_TIMEOUT_MS = (HOLD_TIME_SECONDS + 4) * 1000;
 
 /** An agent behind each kind of router is killed and restarted, then one node is cut off and healed. */
@@ -33,7 +36,7 @@ export async function playDrama(lab: Lab, failed: string[]): Promise<void> {
     const node = plan.nodes.find((one) => one.router === router?.name);
     if (router !== undefined && node !== undefined) await killAndRestart(lab, router, node, failed);
   }
-  const node = plan.nodes.filter((one) => one.rack === 1).at(-1);
+  const node = plan.nodes.findLast((one) => one.rack === 1);
   if (node !== undefined) await cutAndHeal(lab, node, failed);
 }
 

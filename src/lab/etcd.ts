@@ -1,7 +1,8 @@
 /**
  * The lab's etcd, in its own namespace on the management network.
  *
- * Its data lie under /var/lib, not under /run: etcd reserves 64 MB for its log ahead of time, which would be memory there.
+ * Its data lie under /var/lib, not under /run: etcd reserves 64 MB for its log ahead of time, which would be memory
+ * there.
  */
 import { mkdirSync } from "node:fs";
 import { inside, run } from "./command.ts";
@@ -28,9 +29,8 @@ export async function startEtcd(plan: LabPlan, signal: AbortSignal): Promise<voi
   start({ lab, name: "etcd", netns, command, environment: { ETCD_UNSUPPORTED_ARCH: process.arch } });
   await until(
     async () => {
-      const health = ["etcdctl", "--endpoints", endpoint, "--command-timeout", "1s", "endpoint", "health"];
-      const asked = await run(inside(netns, health), { environment: { ETCDCTL_API: "3" }, timeoutMs: 5000 });
-      return asked.code === 0 ? true : undefined;
+      const asked = await run(inside(netns, ["curl", "--silent", "--max-time", "1", `${endpoint}/health`]));
+      return asked.stdout.includes("true") ? true : undefined;
     },
     { what: "etcd answers", timeoutMs: 20_000, signal },
   );

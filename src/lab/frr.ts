@@ -1,6 +1,6 @@
 /**
- * A ToR with FRR (zebra and bgpd), as its operator would write it: the nodes in a peer group, IPv4 and IPv6 in one session,
- * prefix lists for what nodes may announce. And what `vtysh` says, read back.
+ * A ToR with FRR (zebra and bgpd), as its operator would write it: the nodes in a peer group, IPv4 and IPv6 in one
+ * session, prefix lists for what nodes may announce. And what `vtysh` says, read back.
  *
  * FRR helps a restarting neighbour by default.
  */
@@ -33,7 +33,7 @@ router bgp ${router.asNumber}
  neighbor NODES remote-as ${nodes[0]?.asNumber ?? "external"}
  neighbor NODES timers ${keepalive} ${HOLD_TIME_SECONDS}
  neighbor NODES timers connect 5
-${nodes.map((node) => ` neighbor ${node.address.ipv4} peer-group NODES\n neighbor ${node.address.ipv4} description ${node.name}`).join("\n")}
+${nodes.map(nodeNeighbor).join("\n")}
 ${router.fabric
   .map(
     ({ peer }) => ` neighbor ${peer.address.ipv4} remote-as ${peer.asNumber}
@@ -46,6 +46,10 @@ ${family("ipv4", router)}
 ${family("ipv6", router)}
 `;
 }
+
+const nodeNeighbor = ({ name, address }: NodePlan): string =>
+  ` neighbor ${address.ipv4} peer-group NODES
+ neighbor ${address.ipv4} description ${name}`;
 
 /** Connected networks are redistributed and pass the same list as everything else that leaves. */
 function family(name: "ipv4" | "ipv6", router: RouterPlan): string {

@@ -1,6 +1,6 @@
 /**
- * A tiny HTTP server for VMs and pods: answers with the address it saw its client at, and prints the same as a JSON line.
- * That line in the *server's* log is the proof that nobody translated addresses on the way.
+ * A tiny HTTP server for VMs and pods: answers with the address it saw its client at, and prints the same as a JSON
+ * line. That line in the *server's* log is the proof that nobody translated addresses on the way.
  *
  * Run as a program of its own: `node greeter.ts NAME PORT`.
  */

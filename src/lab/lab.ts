@@ -20,9 +20,8 @@ export const labPods = (lab: Lab): readonly PodRecord[] => readState(labName(lab
 export function nodeNamed(plan: LabPlan, name: string): NodePlan {
   const node = plan.nodes.find((one) => one.name === name);
   if (node === undefined) {
-    throw new Error(
-      `no node ${JSON.stringify(name)} in lab ${plan.size.name}; there are ${plan.nodes.map((one) => one.name).join(", ")}`,
-    );
+    const known = plan.nodes.map((one) => one.name).join(", ");
+    throw new Error(`no node ${JSON.stringify(name)} in lab ${plan.size.name}; there are ${known}`);
   }
   return node;
 }

@@ -3,6 +3,7 @@ import { type Lab, labName } from "./lab.ts";
 import { readState } from "./state.ts";
 import { type LabStatus, labStatus } from "./status.ts";
 import { statusTable } from "./table.ts";
+import { say } from "./usage.ts";
 import { pause } from "./wait.ts";
 
 const CLEAR_BELOW = "\u001b[J";
@@ -14,11 +15,9 @@ export async function stayAndWatch(lab: Lab): Promise<"interrupted" | "gone"> {
   const { progress, signal } = lab;
   const name = labName(lab);
   progress.act("The lab stays up; Ctrl-C removes it");
-  progress.say(
-    "try",
-    `overland lab exec --name ${name} vm1 -- ping ${readState(name)?.pods[0]?.addresses[0] ?? "10.244.0.1"}`,
-  );
-  const tty = process.stdout.isTTY === true;
+  const pod = readState(name)?.pods[0]?.addresses[0];
+  if (pod !== undefined) progress.say("try", say(`exec --name ${name} vm1 -- ping -c 3 ${pod}`));
+  const tty = process.stdout.isTTY;
   let drawn = 0;
   while (!signal.aborted) {
     const status = await labStatus(name);

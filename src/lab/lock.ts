@@ -1,8 +1,8 @@
 /**
  * One change of a lab at a time.
  *
- * The lock is a listening socket in the abstract namespace: taking it is atomic, no file remains, and the kernel lets go
- * of it the moment its holder dies, however it dies. Whoever connects is told who holds it.
+ * The lock is a listening socket in the abstract namespace: taking it is atomic, no file remains, and the kernel lets
+ * go of it the moment its holder dies, however it dies. Whoever connects is told who holds it.
  */
 import { connect, createServer } from "node:net";
 

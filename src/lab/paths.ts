@@ -1,4 +1,7 @@
-/** Where a lab keeps its files: sockets, configurations and logs under /run, what must not sit in memory under /var/lib. */
+/**
+ * Where a lab keeps its files: sockets, configurations and logs under /run, what must not sit in memory under
+ * /var/lib.
+ */
 
 export const RUN_ROOT = "/run/overland-lab";
 export const DATA_ROOT = "/var/lib/overland-lab";

@@ -1,6 +1,6 @@
 /**
- * Reads a capture file as tcpdump writes it (classic pcap, Ethernet) down to what tells a bare packet from a wrapped one:
- * the addresses and the protocol of the *outermost* IP header, and ports if it is UDP or TCP. Pure.
+ * Reads a capture file as tcpdump writes it (classic pcap, Ethernet) down to what tells a bare packet from a wrapped
+ * one: the addresses and the protocol of the *outermost* IP header, and ports if it is UDP or TCP. Pure.
  */
 
 export interface CapturedPacket {

@@ -15,8 +15,9 @@ export interface PingCount {
 }
 
 /**
- * Reads ping's output. Replies are counted by their sequence number, once each. The stream is ended by a signal: what was
- * sent in the last moment could not come back any more, so up to `inFlight` unanswered packets at the very end are no loss.
+ * Reads ping's output. Replies are counted by their sequence number, once each. The stream is ended by a signal: what
+ * was sent in the last moment could not come back any more, so up to `inFlight` unanswered packets at the very end
+ * are no loss.
  */
 export function readPing(text: string, inFlight = 0): PingCount {
   const replies = new Set<number>();

@@ -20,7 +20,7 @@ export async function podAdd(labWanted: string, nodeName: string, wanted: string
     if (taken.has(name) || [...others, "etcd"].includes(name))
       throw new LabUsage(`${name} is taken in lab ${labWanted}`);
     const { pod, milliseconds } = await addPod(plan, node, name);
-    return `${pod.name}  ${pod.addresses.join("  ")}  ${pod.hostInterface}  ${pod.netns}  ${milliseconds.toFixed(1)} ms`;
+    return [pod.name, ...pod.addresses, pod.hostInterface, pod.netns, `${milliseconds.toFixed(1)} ms`].join("  ");
   });
 }
 

@@ -46,7 +46,10 @@ export async function addPod(plan: LabPlan, node: NodePlan, name: string): Promi
   return { pod, milliseconds: answer.milliseconds };
 }
 
-/** DEL, then the namespace: the order of a container runtime. A refused DEL keeps the record, so that it can be repeated. */
+/**
+ * DEL, then the namespace: the order of a container runtime. A refused DEL keeps the record, so that it can be
+ * repeated.
+ */
 export async function deletePod(plan: LabPlan, node: NodePlan, pod: PodRecord): Promise<number> {
   const lab = plan.size.name;
   const answer = await plugin(lab, node, pod, "DEL");

@@ -17,7 +17,10 @@ export interface ProcessStat extends ProcessIdentity {
   readonly ended: boolean;
 }
 
-/** Parses /proc/PID/stat. The command's name in parentheses may hold spaces and parentheses itself: the last one counts. */
+/**
+ * Parses /proc/PID/stat. The command's name in parentheses may hold spaces and parentheses itself: the last one
+ * counts.
+ */
 export function parseStat(text: string): ProcessStat | undefined {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");

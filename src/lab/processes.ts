@@ -1,4 +1,7 @@
-/** Long-running processes of a lab: started inside a namespace, recorded at once, stopped by identity and never by name. */
+/**
+ * Long-running processes of a lab: started inside a namespace, recorded at once, stopped by identity and never by
+ * name.
+ */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";

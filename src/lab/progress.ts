@@ -43,7 +43,7 @@ export function createProgress(options: ProgressOptions): Progress {
 export function terminalProgress(verbose: boolean): Progress {
   return createProgress({
     write: (text) => process.stdout.write(text),
-    colour: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+    colour: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     verbose,
     now: () => performance.now(),
   });
@@ -51,5 +51,8 @@ export function terminalProgress(verbose: boolean): Progress {
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
 
-/** "1 node", "2 nodes". */
-export const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? "" : "s"}`;
+/** "1 node", "2 nodes", "2 processes". */
+export function count(number: number, word: string): string {
+  const ending = number === 1 ? "" : word.endsWith("s") ? "es" : "s";
+  return `${number} ${word}${ending}`;
+}

@@ -2,6 +2,8 @@
 import { endCapture, type Flow, judgeCapture, type RunningCapture, startCapture } from "./capture.ts";
 import { type Lab, labName, labPods, nodeNamed, speakers, vmStations } from "./lab.ts";
 import { ping } from "./ping.ts";
+import { count } from "./progress.ts";
+import type { PodRecord } from "./state.ts";
 import { judgePings, judgeRequests, judgeWire, type Verdict } from "./verdict.ts";
 import { throwIfInterrupted } from "./wait.ts";
 import { fetchFrom, type Station, startGreeter } from "./web.ts";
@@ -31,30 +33,27 @@ export async function proveReachability(lab: Lab, failed: string[]): Promise<voi
   for (const station of [...vms, ...pods]) startGreeter(labName(lab), station);
   const far = pods.find((pod) => nodeNamed(plan, pod.node).rack !== 1);
   const wire = far === undefined ? undefined : await watchWire(lab, vms, pods[0], far);
+  const all = count(pods.length, "pod");
   for (const vm of vms) {
-    await prove(lab, `${vm.name} → ${pods.length} pods, ping`, () => pingAll([vm], pods), failed);
-    await prove(lab, `${pods.length} pods → ${vm.name}, ping`, () => pingAll(pods, [vm]), failed);
-    await prove(lab, `${vm.name} → ${pods.length} pods, HTTP, seen as itself`, () => fetchAll(lab, [vm], pods), failed);
-    await prove(
-      lab,
-      `${pods.length} pods → ${vm.name}, HTTP, seen as themselves`,
-      () => fetchAll(lab, pods, [vm]),
-      failed,
-    );
+    await prove(lab, `${vm.name} → ${all}, ping`, () => pingAll([vm], pods), failed);
+    await prove(lab, `${all} → ${vm.name}, ping`, () => pingAll(pods, [vm]), failed);
+    await prove(lab, `${vm.name} → ${all}, HTTP, seen as itself`, () => fetchAll(lab, [vm], pods), failed);
+    await prove(lab, `${all} → ${vm.name}, HTTP, seen as themselves`, () => fetchAll(lab, pods, [vm]), failed);
   }
   await provePodToPod(lab, pods, failed);
   if (wire !== undefined) await prove(lab, `bare packets on the ${wire.where} link`, () => judgedWire(wire), failed);
 }
 
-async function provePodToPod(lab: Lab, pods: readonly Station[], failed: string[]): Promise<void> {
+async function provePodToPod(lab: Lab, pods: readonly PodRecord[], failed: string[]): Promise<void> {
   const all = labPods(lab);
   const rackOf = (pod: { node: string }) => nodeNamed(lab.plan, pod.node).rack;
-  const [first] = all;
-  if (first === undefined || pods.length === 0) return;
+  // The pod whose conversations the capture waits for.
+  const [first] = pods;
+  if (first === undefined) return;
   const places = [
     ["on one node", all.find((pod) => pod.node === first.node && pod.name !== first.name)],
     ["in one rack", all.find((pod) => pod.node !== first.node && rackOf(pod) === rackOf(first))],
-    ["across racks", all.find((pod) => rackOf(pod) !== rackOf(first))],
+    ["across racks", pods.find((pod) => rackOf(pod) !== rackOf(first))],
   ] as const;
   for (const [place, other] of places) {
     if (other === undefined) continue;

@@ -4,7 +4,7 @@ import { birdConfig, parseBirdProtocols, parseBirdRoutes } from "./bird.ts";
 import { must, run } from "./command.ts";
 import { bgpdConfig, parseFrrRoutes, parseFrrSummary, zebraConfig } from "./frr.ts";
 import { labPaths } from "./paths.ts";
-import { logFile, type ProcessStart, start } from "./processes.ts";
+import { type ProcessStart, start } from "./processes.ts";
 import type { LabPlan, RouterPlan } from "./topology.ts";
 
 export interface RouterSession {
@@ -54,9 +54,6 @@ export async function routerRoutes(lab: string, router: RouterPlan): Promise<Rou
   const tables = ["ipv4", "ipv6"].map((family) => vtysh(lab, router, `show bgp ${family} unicast json`));
   return (await Promise.all(tables)).flatMap(parseFrrRoutes);
 }
-
-export const routerLogs = (lab: string, router: RouterPlan): string[] =>
-  (router.daemon === "bird" ? ["bird"] : ["zebra", "bgpd"]).map((daemon) => logFile(lab, `${router.name}/${daemon}`));
 
 const routerDirectory = (lab: string, router: RouterPlan): string => `${labPaths(lab).run}/${router.name}`;
 

@@ -13,7 +13,7 @@ import { withLab } from "./session.ts";
 import { changeState, type LabState } from "./state.ts";
 import type { LabSize } from "./topology.ts";
 import { bringUp } from "./up.ts";
-import { checkName } from "./usage.ts";
+import { checkName, say } from "./usage.ts";
 
 export interface RunOptions {
   readonly stay: "once" | "keep" | "watch";
@@ -25,19 +25,19 @@ export async function runLab(size: LabSize, options: RunOptions): Promise<number
   return await withLab(size, options.verbose, "run", async (lab, unlock) => {
     const failed: string[] = [];
     await bringUp(lab);
-    lab.progress.act("Proofs");
-    await proveReachability(lab, failed);
-    await playDrama(lab, failed);
-    summary(lab, failed);
+    if (size.podsPerNode === 0) lab.progress.act("No pods, so there is nothing to prove.");
+    else await proveAll(lab, failed);
     const code = failed.length === 0 ? 0 : 1;
     if (options.stay === "once") return { code, remove: true };
     if (options.stay === "keep") {
-      lab.progress.say("kept", `remove it with: overland lab down --name ${labName(lab)}`);
+      lab.progress.say("kept", `remove it with: ${say(`down --name ${labName(lab)}`)}`);
       return { code, remove: false };
     }
     changeState(labName(lab), (state) => ({ ...state, ...ownedByMe() }));
     await unlock();
     const end = await stayAndWatch(lab);
+    // Held until this process ends: nobody else may change what is being removed.
+    if (end === "interrupted") await lockLabWithin(labName(lab), "run, ending", 20_000);
     return { code, remove: end === "interrupted" };
   });
 }
@@ -46,7 +46,7 @@ export async function runLab(size: LabSize, options: RunOptions): Promise<number
 export const upLab = (size: LabSize, verbose: boolean): Promise<number> =>
   withLab(size, verbose, "up", async (lab) => {
     await bringUp(lab);
-    lab.progress.say("up", `see: overland lab status --name ${labName(lab)}`);
+    lab.progress.say("up", `see: ${say(`status --name ${labName(lab)}`)}`);
     return { code: 0, remove: false };
   });
 
@@ -57,11 +57,18 @@ export async function downLab(name: string): Promise<string> {
   try {
     const removed = await removeLab(name);
     if (removed.processes + removed.namespaces === 0 && !removed.files) return `lab ${name}: nothing to remove`;
-    const processes = removed.processes === 1 ? "1 process" : `${removed.processes} processes`;
-    return `lab ${name}: removed ${processes}, ${count(removed.namespaces, "namespace")}, its files`;
+    const [processes, namespaces] = [count(removed.processes, "process"), count(removed.namespaces, "namespace")];
+    return `lab ${name}: removed ${processes}, ${namespaces}, its files`;
   } finally {
     await unlock();
   }
+}
+
+async function proveAll(lab: Lab, failed: string[]): Promise<void> {
+  lab.progress.act("Proofs");
+  await proveReachability(lab, failed);
+  await playDrama(lab, failed);
+  summary(lab, failed);
 }
 
 function summary(lab: Lab, failed: readonly string[]): void {

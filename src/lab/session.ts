@@ -1,6 +1,6 @@
 /**
- * The frame around everything that makes or keeps a lab: sizes and machine checked, the lock held, signals listened for,
- * and whatever was made removed again when the work fails or is interrupted.
+ * The frame around everything that makes or keeps a lab: sizes and machine checked, the lock held, signals listened
+ * for, and whatever was made removed again when the work fails or is interrupted.
  */
 import { thisProgram } from "./agents.ts";
 import { removeLab } from "./down.ts";

@@ -9,27 +9,38 @@ import { Fatal, pause, until } from "./wait.ts";
 
 const SETTLE_TIMEOUT_MS = 60_000;
 
-/** Every session of every router and every agent; each is told when it comes up. */
-export async function awaitSessions(lab: Lab): Promise<void> {
-  const told = new Set<string>();
+/** The sessions between ToRs: a datacenter's fabric is there before its nodes are. */
+export async function awaitFabric(lab: Lab, told: Set<string>): Promise<void> {
+  const between = new Set(lab.plan.routers.map((router) => router.name));
+  await Promise.all(lab.plan.routers.map((router) => routerSettled(lab, router, told, (peer) => between.has(peer))));
+}
+
+/** Every session of every router and every agent; each is told when it comes up, but for those told before. */
+export async function awaitSessions(lab: Lab, told: Set<string>): Promise<void> {
   const results = await Promise.all([
-    ...lab.plan.routers.map((router) => routerSettled(lab, router, told)),
+    ...lab.plan.routers.map((router) => routerSettled(lab, router, told, () => true)),
     ...lab.plan.nodes.map((node) => agentSettled(lab, node)),
   ]);
   lab.progress.say("sessions", `${results.reduce((sum, up) => sum + up, 0)} ends established, at routers and agents`);
 }
 
-function routerSettled(lab: Lab, router: RouterPlan, told: Set<string>): Promise<number> {
+function routerSettled(
+  lab: Lab,
+  router: RouterPlan,
+  told: Set<string>,
+  counts: (peer: string) => boolean,
+): Promise<number> {
   return until(
     async () => {
-      const sessions = await routerSessions(labName(lab), router);
-      for (const session of sessions) {
+      const all = await routerSessions(labName(lab), router);
+      const wanted = all.filter((session) => counts(session.peer));
+      for (const session of wanted) {
         const key = `${router.name} ${session.peer}`;
         if (!session.established || told.has(key)) continue;
         told.add(key);
         lab.progress.say("session", `${router.name} ↔ ${session.peer} established`);
       }
-      return sessions.length > 0 && sessions.every((session) => session.established) ? sessions.length : undefined;
+      return all.length > 0 && wanted.every((session) => session.established) ? wanted.length : undefined;
     },
     { what: `all BGP sessions of ${router.name}`, timeoutMs: SETTLE_TIMEOUT_MS, signal: lab.signal, intervalMs: 200 },
   );

@@ -1,8 +1,8 @@
 /**
  * The lab's memory, `/run/overland-lab/<name>/state.json`: its size, what it started, its pods.
  *
- * Written whole and renamed into place, so a reader sees one version or the next. Written by whoever holds the lab's lock;
- * read by all. `down` uses it where it is there and does without where it is not.
+ * Written whole and renamed into place, so a reader sees one version or the next. Written by whoever holds the lab's
+ * lock; read by all. `down` uses it where it is there and does without where it is not.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { labPaths } from "./paths.ts";

@@ -53,7 +53,7 @@ const status: LabStatus = {
 
 describe("what people see", () => {
   it("tells pod routes from the fabric's own, in both families", () => {
-    expect(podRoutes(router)).toEqual(["10.244.0.0/26", "fd00:244::/122", "fd00:244:0:1::/122"]);
+    expect(podRoutes(router)).toEqual(["10.244.0.0/26", "fd00:244:0:1::/122", "fd00:244::/122"]);
   });
 
   it("shows an agent that is down, and counts", () => {

@@ -7,8 +7,9 @@ import type { LabStatus, NodeStatus, RouterStatus } from "./status.ts";
 export function statusTable(status: LabStatus): string[] {
   const pods = new Map<string, number>();
   for (const pod of status.pods) pods.set(pod.node, (pods.get(pod.node) ?? 0) + 1);
+  const etcd = status.etcd.running ? status.etcd.endpoints.join(" ") : "DOWN";
   return [
-    `lab ${status.name}${status.complete ? "" : " (not complete)"}, etcd ${status.etcd.running ? status.etcd.endpoints.join(" ") : "DOWN"}`,
+    `lab ${status.name}${status.complete ? "" : " (not complete)"}, etcd ${etcd}`,
     "",
     ...columns([
       ["NODE", "ADDRESSES", "AGENT", "SESSIONS", "BLOCKS", "PODS", "ROUTES"],
@@ -49,9 +50,15 @@ function nodeRow(node: NodeStatus, pods: number, sessionsWanted: number): string
 
 function routerRow(router: RouterStatus): string[] {
   const up = router.sessions.filter((session) => session.established).length;
-  const routes = podRoutes(router).join(" ");
+  const routes = podRoutes(router);
   const daemon = router.running ? router.daemon : `${router.daemon} DOWN`;
-  return [router.name, daemon, String(router.asNumber), `${up}/${router.sessions.length}`, routes || "-"];
+  return [
+    router.name,
+    daemon,
+    String(router.asNumber),
+    `${up}/${router.sessions.length}`,
+    `${routes.length}: ${routes.join(" ")}`,
+  ];
 }
 
 /** Told apart by the pools' first digits: the plan gives pods a range nothing else lies in. */
@@ -59,7 +66,8 @@ export function podRoutes(router: RouterStatus): string[] {
   const starts = [POD_POOLS.ipv4.cidr, POD_POOLS.ipv6.cidr].map((cidr) => cidr.replace(/(?:\.0)+\/\d+$|::?\/\d+$/, ""));
   return router.routes
     .map((route) => route.prefix)
-    .filter((prefix) => starts.some((start) => prefix.startsWith(`${start}.`) || prefix.startsWith(`${start}:`)));
+    .filter((prefix) => starts.some((start) => prefix.startsWith(`${start}.`) || prefix.startsWith(`${start}:`)))
+    .sort();
 }
 
 /** Cells padded to their column's width; the last column is as wide as it is. */

@@ -1,11 +1,11 @@
 /**
  * The lab's plan: every name, address, AS number and cable, worked out from four numbers.
  *
- * Pure. A rack is a ToR router, a bridge in the router's namespace with the rack's nodes on it (so that a cut cable is
- * noticed by the hold timer, as on a real switch, and not by the router's own interface), and a legacy VM on a port of its
- * own. ToRs form a chain, from three racks on a ring. etcd stands in a namespace of its own on a management network with
- * one leg to every node, as datacenters have it: the data plane can be cut without cutting the control plane, and etcd
- * never depends on the routes it helps to make.
+ * Pure. A rack is a ToR router, a bridge in the router's namespace with the rack's nodes on it (so that a cut cable
+ * is noticed by the hold timer, as on a real switch, and not by the router's own interface), and a legacy VM on a
+ * port of its own. ToRs form a chain, from three racks on a ring. etcd stands in a namespace of its own on a
+ * management network with one leg to every node, as datacenters have it: the data plane can be cut without cutting
+ * the control plane, and etcd never depends on the routes it helps to make.
  */
 import {
   type DualAddress,

@@ -12,9 +12,10 @@ import { isRunning } from "./proc.ts";
 import { count } from "./progress.ts";
 import { applyResources } from "./resources.ts";
 import { startRouter } from "./router.ts";
-import { awaitBlocksAtRouters, awaitSessions } from "./settle.ts";
+import { awaitBlocksAtRouters, awaitFabric, awaitSessions } from "./settle.ts";
 import { changeState, readState, writeState } from "./state.ts";
 import { type NodePlan, podName } from "./topology.ts";
+import { say } from "./usage.ts";
 import { throwIfInterrupted } from "./wait.ts";
 import { allNamespaces, cableLines } from "./wiring.ts";
 
@@ -38,9 +39,11 @@ export async function bringUp(lab: Lab): Promise<void> {
   await buildNamespaces(plan);
   progress.say("network", `${allNamespaces(plan).length} namespaces, ${cableLines(plan).length} cables`);
   throwIfInterrupted(signal);
+  const told = new Set<string>();
   await startFabric(lab);
+  await awaitFabric(lab, told);
   await startAgents(lab);
-  await awaitSessions(lab);
+  await awaitSessions(lab, told);
   await wirePods(lab);
   await awaitBlocksAtRouters(lab);
   changeState(labName(lab), (state) => ({ ...state, complete: true }));
@@ -51,18 +54,15 @@ async function clearFormer(lab: Lab): Promise<void> {
   const name = labName(lab);
   const former = readState(name);
   if (former?.owner !== undefined && isRunning(former.owner)) {
-    throw new LabExists(
-      `lab ${name} is up, kept by process ${former.owner.pid}: end that process, run \`overland lab down --name ${name}\`, ` +
-        "or choose another --name",
-    );
+    const ways = `end that process, run \`${say(`down --name ${name}`)}\`, or choose another --name`;
+    throw new LabExists(`lab ${name} is up, kept by process ${former.owner.pid}: ${ways}`);
   }
   if (!labTraces(name)) return;
   const removed = await removeLab(name);
   const what = former?.complete === true ? "was still up" : "was left half-built or crashed";
   lab.progress.say(
     "cleaned",
-    `a lab ${name} ${what}: removed ${count(removed.processes, "process").replace("processs", "processes")}, ` +
-      `${count(removed.namespaces, "namespace")}`,
+    `a lab ${name} ${what}: removed ${count(removed.processes, "process")}, ${count(removed.namespaces, "namespace")}`,
   );
 }
 
@@ -117,7 +117,9 @@ async function wirePodsOf(lab: Lab, node: NodePlan, tell: boolean): Promise<Wire
     throwIfInterrupted(signal);
     const one = await addPod(plan, node, podName(node.name, index));
     wired.push(one);
-    const line = `${one.pod.name}  ${one.pod.addresses.join("  ")}  ${one.pod.hostInterface}  ${one.milliseconds.toFixed(1)} ms`;
+    const line = [one.pod.name, ...one.pod.addresses, one.pod.hostInterface, `${one.milliseconds.toFixed(1)} ms`].join(
+      "  ",
+    );
     if (tell) progress.say("pod", line);
     else progress.detail("pod", line);
   }

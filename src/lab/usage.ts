@@ -20,4 +20,8 @@ export function stateOf(name: string): LabState {
 }
 
 export const noLab = (name: string): LabUsage =>
-  new LabUsage(`there is no lab ${name}: bring one up with \`overland lab up --name ${name}\``);
+  new LabUsage(`there is no lab ${name}: bring one up with \`${say(`up --name ${name}`)}\``);
+
+/** How the person who reads this calls the lab: by npm or by the program's name. */
+export const say = (words: string): string =>
+  process.env["npm_lifecycle_event"] === undefined ? `overland lab ${words}` : `npm run lab -- ${words}`;

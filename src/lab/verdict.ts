@@ -1,6 +1,7 @@
 /** Judging what was measured: whether a proof held, and the numbers or the first things wrong in a few words. Pure. */
 import type { CaptureJudgement } from "./capture.ts";
 import type { PingCount } from "./ping.ts";
+import { count } from "./progress.ts";
 import type { WebAnswer } from "./web.ts";
 
 export interface Verdict {
@@ -36,7 +37,8 @@ export function judgeStreams(streams: readonly NamedPing[], atLeast: number): Ve
     ...thin.map(({ name, count }) => `${name}: only ${count.sent} sent`),
   ];
   if (wrong.length > 0 || streams.length === 0) return { held: false, detail: firstOf(wrong) };
-  return { held: true, detail: streams.map(({ name, count }) => `${name}: ${count.sent} sent, 0 lost`).join("; ") };
+  const sent = streams.reduce((sum, { count }) => sum + count.sent, 0);
+  return { held: true, detail: `${streams.length} conversations, ${sent} pings, 0 lost` };
 }
 
 export interface NamedRequest {
@@ -87,10 +89,12 @@ export function judgeMemory(before: NodeMemory, after: NodeMemory): Verdict {
     ...(after.sessions < before.sessions ? [`sessions: ${before.sessions} before, ${after.sessions} after`] : []),
   ];
   if (wrong.length > 0) return { held: false, detail: firstOf(wrong) };
-  return {
-    held: true,
-    detail: `${after.sessions} sessions, ${after.blocks.length} blocks, ${after.pods.length} pods as before`,
-  };
+  const numbers = [
+    count(after.sessions, "session"),
+    count(after.blocks.length, "block"),
+    count(after.pods.length, "pod address"),
+  ];
+  return { held: true, detail: `${numbers.join(", ")} as before` };
 }
 
 const firstOf = (what: readonly string[]): string =>

@@ -1,4 +1,7 @@
-/** Waiting for the world to reach a state: asked again and again, with a limit, and cut short when the lab is interrupted. */
+/**
+ * Waiting for the world to reach a state: asked again and again, with a limit, and cut short when the lab is
+ * interrupted.
+ */
 
 export class Interrupted extends Error {
   readonly code = "LAB_INTERRUPTED";

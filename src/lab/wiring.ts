@@ -1,8 +1,9 @@
 /**
- * The plan's namespaces, cables and addresses as lines for `ip -batch`, and the kernel settings of each kind of machine.
+ * The plan's namespaces, cables and addresses as lines for `ip -batch`, and the kernel settings of each kind of
+ * machine.
  *
- * Pure. Cables are created with both ends directly in their namespaces: the root namespace never sees a link, an address
- * or a route of the lab.
+ * Pure. Cables are created with both ends directly in their namespaces: the root namespace never sees a link, an
+ * address or a route of the lab.
  */
 import { type DualAddress, PREFIX_LENGTH } from "./addressing.ts";
 import { type LabPlan, type NodePlan, RACK_BRIDGE, type RouterPlan, VM_PORT, type VmPlan } from "./topology.ts";
@@ -85,6 +86,10 @@ function routerWork(plan: LabPlan, router: RouterPlan): NamespaceWork {
     forwarding: true,
     lines: [
       ...bridge(RACK_BRIDGE, cables),
+      // Another port, as a switch has them: with its only node cut off the bridge itself would lose its carrier.
+      "link add spare type veth peer name spare-end",
+      `link set spare master ${RACK_BRIDGE} up`,
+      "link set spare-end up",
       ...address(RACK_BRIDGE, router.rackAddress, PREFIX_LENGTH.rack),
       `link set ${VM_PORT} up`,
       ...address(VM_PORT, router.vmAddress, PREFIX_LENGTH.vm),

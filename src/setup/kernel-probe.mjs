@@ -1,6 +1,6 @@
 /**
- * Does this kernel, and the container around us if there is one, allow what a lab is made of? Tried in a scratch namespace
- * that is gone a moment later, whatever comes of it.
+ * Does this kernel, and the container around us if there is one, allow what a lab is made of? Tried in a scratch
+ * namespace that is gone a moment later, whatever comes of it.
  */
 import { spawnSync } from "node:child_process";
 import { Unfit } from "./unfit.mjs";

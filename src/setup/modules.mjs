@@ -14,7 +14,12 @@ export function installModules() {
   const options = { cwd: ROOT, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 };
   const done = spawnSync(file, [...first, "ci", "--no-fund", "--no-audit"], options);
   if (done.status !== 0) {
-    const said = (done.stderr || done.stdout || done.error?.message || "").trim().split("\n").slice(-5).join("\n  ");
+    const lines = (done.stderr || done.stdout || done.error?.message || "").trim().split("\n");
+    // npm says what is wrong first, and then for long how it is used.
+    const said = lines
+      .filter((line) => !line.startsWith("npm warn"))
+      .slice(0, 8)
+      .join("\n  ");
     throw new Unfit(`npm ci failed; put this right and run it again:\n  ${said}`);
   }
   const version = spawnSync(NODE, ["--version"], { encoding: "utf8" });

@@ -1,9 +1,9 @@
 /**
  * Debian packages: which are missing (seen by the files they bring), and installing those.
  *
- * Debian starts a service the moment its package is installed. BIRD, FRR and etcd of the lab run in namespaces of their
- * own, so for the time of the installation a policy-rc.d forbids starting any, unless the machine has one already; under
- * systemd what came new is also disabled for the next boot. A service that ran before is not touched.
+ * Debian starts a service the moment its package is installed. BIRD, FRR and etcd of the lab run in namespaces of
+ * their own, so for the time of the installation a policy-rc.d forbids starting any, unless the machine has one
+ * already; under systemd what came new is also disabled for the next boot. A service that ran before is not touched.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -23,7 +23,9 @@ const SIGNS = {
   "iputils-ping": [["ping"]],
   "util-linux": [["nsenter"]],
   curl: [["curl"]],
+  openssl: [["openssl"]],
   gcc: [["gcc"]],
+  "libc6-dev": [["/usr/include/stdio.h"]],
   "musl-tools": [["musl-gcc", ...staticLibraries()]],
   "containernetworking-plugins": [["/usr/lib/cni/ptp", "/opt/cni/bin/ptp"]],
 };
@@ -37,7 +39,8 @@ export function installPackages(needed) {
   const all = missing.join(" ");
   if (!existsSync("/usr/bin/apt-get")) {
     throw new Unfit(
-      `missing on this machine: ${all}; there is no apt-get to install them with (Debian 12 or Ubuntu is expected). Install them by hand.`,
+      `missing on this machine: ${all}; there is no apt-get to install them with. Debian 12 or Ubuntu is expected; ` +
+        "elsewhere install them by hand.",
     );
   }
   if (process.getuid?.() !== 0)

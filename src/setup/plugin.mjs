@@ -9,7 +9,11 @@ const SOURCES = `${ROOT}/src/cni/plugin`;
 
 export function buildPlugin() {
   const built = statSync(`${ROOT}/dist/cni/overland`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const newest = Math.max(...readdirSync(SOURCES).map((name) => statSync(`${SOURCES}/${name}`).mtimeMs));
+  const newest = Math.max(
+    ...readdirSync(SOURCES)
+      .filter((name) => /\.(c|h|mjs)$/.test(name))
+      .map((name) => statSync(`${SOURCES}/${name}`).mtimeMs),
+  );
   if (built >= newest) return;
   process.stdout.write("overland: building the CNI plugin\n");
   const done = spawnSync(NODE, [`${SOURCES}/build.mjs`], { cwd: ROOT, encoding: "utf8" });

@@ -1,9 +1,9 @@
 /**
- * What `npm run lab`, `npm test` and the others call first: makes a fresh clone on a fresh machine able to run, says in one
- * line each what it installs, and then runs the wanted program.
+ * What `npm run lab`, `npm test` and the others call first: makes a fresh clone on a fresh machine able to run, says
+ * in one line each what it installs, and then runs the wanted program.
  *
- * Plain JavaScript on the machine's own Node (20 or newer), with nothing but what Node brings: at this point nothing else
- * may be there. When nothing is missing it costs a few file checks.
+ * Plain JavaScript on the machine's own Node (20 or newer), with nothing but what Node brings: at this point nothing
+ * else may be there. When nothing is missing it costs a few file checks.
  *
  *   node src/setup/prepare.mjs lab|test|check|unit|build|e2e|bench [arguments]
  */

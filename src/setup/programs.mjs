@@ -2,6 +2,9 @@
 
 const LAB_VERBS = new Set(["run", "up", "down", "status", "pod", "exec", "help"]);
 const COMPILER = ["gcc", "musl-tools"];
+/** Unit tests of the store, the kernel code and the plugin run the real thing too, in scratch namespaces. */
+const UNIT = ["etcd-server", "etcd-client", "openssl", "iproute2", "nftables", "util-linux", ...COMPILER];
+const REFERENCE_PLUGINS = ["containernetworking-plugins", "libc6-dev"];
 const LAB = [
   "bird2",
   "frr",
@@ -24,10 +27,10 @@ const lab = (args) => ["src/main.ts", "lab", ...(LAB_VERBS.has(args[0] ?? "") ? 
 /** needs: Debian packages; root: makes namespaces; plugin: the CNI plugin must be built first. */
 export const PROGRAMS = {
   lab: { needs: LAB, root: true, plugin: true, command: lab },
-  test: { needs: [...LAB, "containernetworking-plugins"], root: true, plugin: true, command: task("test") },
+  test: { needs: [...LAB, "openssl"], root: true, plugin: true, command: task("test") },
   e2e: { needs: LAB, root: true, plugin: true, command: task("e2e") },
-  bench: { needs: [...LAB, "containernetworking-plugins"], root: true, plugin: true, command: task("bench") },
+  bench: { needs: [...LAB, ...REFERENCE_PLUGINS], root: true, plugin: true, command: task("bench") },
   build: { needs: COMPILER, root: false, plugin: false, command: task("build") },
   check: { needs: [], root: false, plugin: false, command: task("check") },
-  unit: { needs: [], root: false, plugin: false, command: task("unit") },
+  unit: { needs: UNIT, root: true, plugin: true, command: task("unit") },
 };

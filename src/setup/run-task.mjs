@@ -1,4 +1,7 @@
-/** Running one step of a task from the repository's root. Signals pass on to it; what it leaves running is its own affair. */
+/**
+ * Running one step of a task from the repository's root. Signals pass on to it; what it leaves running is its own
+ * affair.
+ */
 import { spawn } from "node:child_process";
 import { ROOT } from "./root.mjs";
 

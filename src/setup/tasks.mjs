@@ -1,6 +1,7 @@
 /**
- * The repository's own tasks, on the Node.js of node_modules: check, unit, build, e2e, bench, and test, which is the first
- * four in order. `test` goes on after a failure, so that one run shows everything, and ends with one plain line.
+ * The repository's own tasks, on the Node.js of node_modules: check, unit, build, e2e, bench, and test, which is the
+ * first four in order. `test` goes on after a failure, so that one run shows everything, and ends with one plain
+ * line.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,6 +18,8 @@ const CHECKS = {
   knip: [`${BIN}/knip`],
 };
 
+const BENCHES = ["cni", "ipam"];
+
 const jest = (args) => [
   NODE,
   "--experimental-vm-modules",
@@ -30,7 +33,7 @@ const TASKS = {
   unit: (args) => runJest("unit", args),
   build,
   e2e: (args) => runJest("e2e", ["--config", "src/setup/jest-e2e.config.mjs", "--runInBand", ...args]),
-  bench: async (args) => tally(await runVisibly([NODE, `${ROOT}/src/bench/main.ts`, ...args])),
+  bench,
   test,
 };
 
@@ -89,6 +92,14 @@ async function test(args) {
   }
   process.stdout.write(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed\n`);
   return total;
+}
+
+async function bench([name = "", ...args]) {
+  if (!BENCHES.includes(name)) {
+    process.stderr.write(`npm run bench ${BENCHES.join("|")} -- [--help]: which one?\n`);
+    return { passed: 0, failed: 1 };
+  }
+  return tally(await runVisibly([NODE, `${ROOT}/e2e/bench/${name}.ts`, ...args]));
 }
 
 const tally = (code) => ({ passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 });

@@ -8,7 +8,7 @@ import { createWriteStream, fstatSync, openSync } from "node:fs";
 import type { Writable } from "node:stream";
 import winston from "winston";
 
-export const LEVELS = ["debug", "info", "warn", "error"] as const;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** Values of any type; an Error becomes its message, code and causes, octets become hex. */

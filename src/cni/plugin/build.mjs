@@ -7,14 +7,15 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const source = join(root, "src/cni/plugin/overland.c");
+const sources = [source, join(dirname(source), "config.h"), fileURLToPath(import.meta.url)];
 const target = join(root, "dist/cni/overland");
 const name = relative(root, target);
-// musl first: 30 kB and started in 0.2 ms; glibc makes 0.8 MB and 0.7 ms of the same program.
+// musl first: 65 kB and started in 0.2 ms; glibc makes 0.8 MB and 0.7 ms of the same program.
 const COMPILERS = ["musl-gcc", "gcc"];
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-if (changed(target) > Math.max(changed(source), changed(fileURLToPath(import.meta.url)))) {
+if (sources.every((file) => changed(file) < changed(target))) {
   console.log(`${name} is up to date`);
   process.exit(0);
 }
@@ -23,7 +24,18 @@ mkdirSync(dirname(target), { recursive: true });
 const fresh = `${target}.${process.pid}`;
 let failed = "";
 for (const compiler of COMPILERS) {
-  const flags = ["-Os", "-static", "-s", "-std=gnu11", "-Wall", "-Wextra", "-Wno-format-truncation", "-o", fresh, source];
+  const flags = [
+    "-Os",
+    "-static",
+    "-s",
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Wno-format-truncation",
+    "-o",
+    fresh,
+    source,
+  ];
   const { status, error, stderr } = spawnSync(compiler, flags, { encoding: "utf8" });
   if (status === 0) {
     process.stderr.write(stderr);

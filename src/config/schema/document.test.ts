@@ -66,19 +66,22 @@ describe("IPPool", () => {
     [
       { cidr: "10.0.0.0/27" },
       [
-        "spec.cidr: 10.0.0.0/27 is smaller than one block of /26; give a blockSize of 27 or more, or use a larger range",
+        "spec.cidr: 10.0.0.0/27 is smaller than one block of /26; " +
+          "give a blockSize of 27 or more, or use a larger range",
       ],
     ],
     [
       { cidr: "10.0.0.0/16", vxlanMode: "CrossSubnet" },
       [
-        'spec.vxlanMode: not supported by Overland yet (Overland routes without tunnels); remove it or set it to "Never"',
+        "spec.vxlanMode: not supported by Overland yet (Overland " +
+          'routes without tunnels); remove it or set it to "Never"',
       ],
     ],
     [
       { cidr: "10.0.0.0/16", namespaceSelector: "all()" },
       [
-        'spec.namespaceSelector: not supported by Overland yet (needs namespaces, which come with Kubernetes); remove it or set it to ""',
+        "spec.namespaceSelector: not supported by Overland yet (needs namespaces, " +
+          'which come with Kubernetes); remove it or set it to ""',
       ],
     ],
     [
@@ -124,6 +127,7 @@ describe("BGPPeer", () => {
       { peerIP: "10.0.0.1:0", asNumber: 1 },
       [expect.stringMatching(/^spec\.peerIP: "10\.0\.0\.1:0" is not an address/)],
     ],
+    [{ peerIP: "::ffff:1.2.3.4", asNumber: 1 }, ['spec.peerIP: "::ffff:1.2.3.4" is IPv4 within IPv6; write 1.2.3.4']],
     [{ peerIP: "224.0.0.5", asNumber: 1 }, ['spec.peerIP: "224.0.0.5" is not the address of a host']],
     [
       { peerIP: "fe80::1", asNumber: 1 },
@@ -191,7 +195,8 @@ describe("BGPPeer", () => {
     [
       { peerIP: "10.0.0.1", asNumber: 1, node: "Rack 1" },
       [
-        'spec.node: "Rack 1" is not a name: lower-case letters, digits, "-" and ".", starting and ending with a letter or digit',
+        'spec.node: "Rack 1" is not a name: lower-case letters, digits, ' +
+          '"-" and ".", starting and ending with a letter or digit',
       ],
     ],
   ])("refuses %j", (spec, problems) => expect(problemsOf("BGPPeer", spec)).toEqual(problems));
@@ -220,7 +225,8 @@ describe("BGPConfiguration", () => {
       { asNumber: 1, nodeToNodeMeshEnabled: true },
       [
         'spec.nodeToNodeMeshEnabled: only the BGPConfiguration "default" may set this, not "node.a"; remove it',
-        'spec.asNumber: only the BGPConfiguration "default" may set this, not "node.a"; a node\'s own AS is spec.bgp.asNumber of its Node',
+        'spec.asNumber: only the BGPConfiguration "default" may set this, ' +
+          'not "node.a"; a node\'s own AS is spec.bgp.asNumber of its Node',
       ],
     ],
     [
@@ -232,14 +238,16 @@ describe("BGPConfiguration", () => {
       "default",
       { bindMode: "NodeIP" },
       [
-        'spec.bindMode: not supported by Overland yet (the agent listens on every address); remove it or set it to "None"',
+        "spec.bindMode: not supported by Overland yet (the agent listens " +
+          'on every address); remove it or set it to "None"',
       ],
     ],
     [
       "default",
       { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] },
       [
-        "spec.serviceClusterIPs: not supported by Overland yet (announcing services comes with Kubernetes); remove it or set it to []",
+        "spec.serviceClusterIPs: not supported by Overland yet (announcing " +
+          "services comes with Kubernetes); remove it or set it to []",
       ],
     ],
     ["default", { listenPort: 0 }, ["spec.listenPort: 0 is not a whole number from 1 to 65535"]],
@@ -277,7 +285,8 @@ describe("Node", () => {
     [
       { bgp: { routeReflectorClusterID: "1.0.0.1" } },
       [
-        'spec.bgp.routeReflectorClusterID: not supported by Overland yet (needs route reflection); remove it or set it to ""',
+        "spec.bgp.routeReflectorClusterID: not supported by Overland " +
+          'yet (needs route reflection); remove it or set it to ""',
       ],
     ],
     [{ bgp: { asnumber: 1 } }, ["spec.bgp.asnumber: unknown field; did you mean asNumber?"]],

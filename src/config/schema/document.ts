@@ -99,7 +99,8 @@ function kindFault(kind: unknown): string {
   const why = whyUnsupported(kind);
   if (why !== undefined) return `${kind}: ${why}`;
   const near = kindCalled(kind) ?? nearestName(kind, KINDS);
-  return `${shown(kind)} is unknown; ${near === undefined ? `known kinds: ${KINDS.join(", ")}` : `did you mean ${near}?`}`;
+  const hint = near === undefined ? `known kinds: ${KINDS.join(", ")}` : `did you mean ${near}?`;
+  return `${shown(kind)} is unknown; ${hint}`;
 }
 
 function checkPart(schema: z.ZodType, raw: unknown, path: FieldPath, rules: (written: Raw) => Problem[]) {

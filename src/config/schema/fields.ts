@@ -1,6 +1,6 @@
 /** The kinds of value that resources are made of, each with the words for what is wrong with it. */
 import { z } from "zod";
-import { isLinkLocal, isMulticast, isUnspecified, parseAddress } from "../../../ipam/net/address.ts";
+import { formatAddress, isLinkLocal, isMulticast, isUnspecified, parseAddress } from "../../../ipam/net/address.ts";
 import { readCidr } from "../../../ipam/net/cidr.ts";
 import { parseAddressWithLength } from "../../../ipam/net/prefix.ts";
 import { parseSelector } from "../../../ipam/selector.ts";
@@ -54,15 +54,17 @@ function asNumberFault(value: unknown): string {
   return `${shown(value)} is not an AS number: 1 to ${MAX_AS}, or dotted "high.low" with halves up to 65535`;
 }
 
-/** Text of an address that a host can have. */
-export const hostAddress = text(hostAddressFault);
-
+/** What keeps text from being an address that a host can have. */
 export function hostAddressFault(value: string): string | undefined {
   if (value.includes("%")) return `${shown(value)} names an interface; link-local addresses are not supported yet`;
   const address = parseAddress(value);
   if (address === undefined) {
-    return `${shown(value)} is not an IP address such as 192.0.2.1 or 2001:db8::1${value.includes("/") ? "; remove the length" : ""}`;
+    const cure = value.includes("/") ? "; remove the length" : "";
+    return `${shown(value)} is not an IP address such as 192.0.2.1 or 2001:db8::1${cure}`;
   }
+  const plain = formatAddress(address);
+  if (plain.startsWith("::ffff:") && plain.includes("."))
+    return `${shown(value)} is IPv4 within IPv6; write ${plain.slice(7)}`;
   if (isUnspecified(address) || isMulticast(address)) return `${shown(value)} is not the address of a host`;
   if (address.length === 16 && isLinkLocal(address)) {
     return `${shown(value)} is link-local, which says nothing without an interface; use a routed address`;
@@ -131,7 +133,8 @@ export const connectRetryTime = z.union([seconds, duration(1, 65535)], {
 export const name = text((value) => {
   if (value.length > 253) return `is ${value.length} characters long; at most 253 are allowed`;
   if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(value)) return undefined;
-  return `${shown(value)} is not a name: lower-case letters, digits, "-" and ".", starting and ending with a letter or digit`;
+  const wanted = 'lower-case letters, digits, "-" and ".", starting and ending with a letter or digit';
+  return `${shown(value)} is not a name: ${wanted}`;
 });
 
 /**

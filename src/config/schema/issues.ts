@@ -46,15 +46,19 @@ function phrase(issue: z.core.$ZodIssue, value: unknown): string {
       if (value === undefined) return "is required";
       return `${shown(value)} is not one of ${issue.values.map(String).join(", ")}${caseHint(value, issue.values)}`;
     case "too_small":
-      return `${shown(value)} is too ${issue.origin === "string" || issue.origin === "array" ? "short" : "small"}; ${bound("at least", issue.minimum, issue.origin)}`;
+      return `${shown(value)} is too ${isText(issue) ? "short" : "small"}; ${bound("at least", issue.minimum, issue)}`;
     case "too_big":
-      return `${shown(value)} is too ${issue.origin === "string" || issue.origin === "array" ? "long" : "large"}; ${bound("at most", issue.maximum, issue.origin)}`;
+      return `${shown(value)} is too ${isText(issue) ? "long" : "large"}; ${bound("at most", issue.maximum, issue)}`;
     default:
       return issue.message;
   }
 }
 
-function bound(word: string, limit: number | bigint, origin: string): string {
+function isText({ origin }: { readonly origin: string }): boolean {
+  return origin === "string" || origin === "array";
+}
+
+function bound(word: string, limit: number | bigint, { origin }: { readonly origin: string }): string {
   if (origin === "string") return `${word} ${limit} characters`;
   return origin === "array" ? `${word} ${limit} entries` : `${word} ${limit} is allowed`;
 }

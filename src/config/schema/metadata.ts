@@ -21,8 +21,11 @@ export const metadataSchema = z.strictObject({
 
 function labelValueFault(value: string): string | undefined {
   if (value.length <= 63 && /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(value)) return undefined;
-  return `${shown(value)} is not a label value: up to 63 letters, digits, "-", "_" and ".", a letter or digit at both ends`;
+  const wanted = 'up to 63 letters, digits, "-", "_" and ".", a letter or digit at both ends';
+  return `${shown(value)} is not a label value: ${wanted}`;
 }
+
+const KEY = 'an optional DNS name and "/", then up to 63 letters, digits, "-", "_", "."';
 
 /** Label and annotation keys: an optional DNS prefix and a name. */
 export function metadataRules(metadata: Readonly<Record<string, unknown>>): Problem[] {
@@ -35,7 +38,7 @@ export function metadataRules(metadata: Readonly<Record<string, unknown>>): Prob
       )
       .map((key) => ({
         path: ["metadata", field, key],
-        message: `${shown(key)} is not a key: an optional DNS name and "/", then up to 63 letters, digits, "-", "_", "."`,
+        message: `${shown(key)} is not a key: ${KEY}`,
       }));
   });
 }

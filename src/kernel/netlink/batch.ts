@@ -107,7 +107,9 @@ export class RequestBatch {
     return this.closeLength(start);
   }
 
-  /** Writes the length of what began at the offset, `struct rtattr` or `struct rtnexthop`, into its first two octets. */
+  /**
+   * Writes the length of what began at the offset, `struct rtattr` or `struct rtnexthop`, into its first two octets.
+   */
   closeLength(start: number): this {
     this.#view.setUint16(start, this.#length - start, HOST_IS_LITTLE);
     this.#align();

@@ -103,8 +103,8 @@ export interface VethEnd {
 }
 
 /**
- * A veth pair whose peer is born in the namespace behind the descriptor: moving an end later costs 16 to 24 ms under the
- * kernel's lock. One queue on each end, else the kernel shrinks its queue array with two RCU grace periods.
+ * A veth pair whose peer is born in the namespace behind the descriptor: moving an end later costs 16 to 24 ms under
+ * the kernel's lock. One queue on each end, else the kernel shrinks its queue array with two RCU grace periods.
  */
 export function createVeth(batch: RequestBatch, host: VethEnd, pod: VethEnd, mtu: number, podNetnsFd: number): void {
   const end = (veth: VethEnd) => {

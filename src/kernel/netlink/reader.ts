@@ -25,7 +25,10 @@ export function* messagesIn(datagram: Uint8Array): Generator<Message> {
   }
 }
 
-/** Attributes by type, from the offset to the end; values are views. The last of a repeated type wins, as in the kernel. */
+/**
+ * Attributes by type, from the offset to the end; values are views. The last of a repeated type wins, as in the
+ * kernel.
+ */
 export function attributesIn(bytes: Uint8Array, offset: number): Map<number, Uint8Array> {
   const attributes = new Map<number, Uint8Array>();
   let at = offset;

@@ -19,7 +19,10 @@ const NETLINK_EXT_ACK = 11;
 const RECEIVE_TIMEOUT = new Uint8Array(BigInt64Array.of(10n, 0n).buffer);
 const MAX_DUMP_ATTEMPTS = 10;
 
-/** A request the kernel refused: which of the batch (from 0), the errno's name, and the kernel's reason if it gave one. */
+/**
+ * A request the kernel refused: which of the batch (from 0), the errno's name, and the kernel's reason if it gave
+ * one.
+ */
 export interface Refused {
   readonly index: number;
   readonly errno: string;
@@ -80,8 +83,8 @@ export class NetlinkSocket implements Netlink {
   }
 
   /**
-   * Sends one request and hands over each message of the answer: a single object, or with NLM_F_DUMP all of them. A dump
-   * the kernel says was disturbed by a change is not repeated here: see {@link dump}.
+   * Sends one request and hands over each message of the answer: a single object, or with NLM_F_DUMP all of them. A
+   * dump the kernel says was disturbed by a change is not repeated here: see {@link dump}.
    */
   ask(batch: RequestBatch, visit: (message: Message) => void): Refused | undefined {
     const sequence = this.#number(batch);

@@ -1,9 +1,9 @@
 /**
  * Removes host ends, many at a time.
  *
- * Deleting a link ends in a barrier of about 20 ms in the kernel, which serves any number of links at once. So the names
- * that wait together are put into a link group of our own and the group is deleted in one request, which sleeps on a
- * pool thread. Each removal is answered when the kernel says that the link is gone, well before its barrier ends.
+ * Deleting a link ends in a barrier of about 20 ms in the kernel, which serves any number of links at once. So the
+ * names that wait together are put into a link group of our own and the group is deleted in one request, which sleeps
+ * on a pool thread. Each removal is answered when the kernel says that the link is gone, well before its barrier ends.
  */
 
 import { watchMessages } from "../monitor.ts";

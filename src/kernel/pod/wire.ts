@@ -1,6 +1,6 @@
 /**
- * Gives a pod its network: a veth pair whose pod end is born in the pod's namespace, addresses, routes, neighbours. Three
- * sends to the kernel and a few settings; about 0.4 ms.
+ * Gives a pod its network: a veth pair whose pod end is born in the pod's namespace, addresses, routes, neighbours.
+ * Three sends to the kernel and a few settings; about 0.4 ms.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
@@ -92,7 +92,9 @@ function macOf({ mac }: PodWiring): Uint8Array {
   return octets;
 }
 
-/** Opens a socket in the pod. Runtimes may switch IPv6 off in new namespaces; a pod with an IPv6 address wants it on. */
+/**
+ * Opens a socket in the pod. Runtimes may switch IPv6 off in new namespaces; a pod with an IPv6 address wants it on.
+ */
 function enterPod(host: HostSide, wiring: PodWiring): Netlink {
   try {
     if (sameFile(wiring.netns, host.netns ?? "/proc/thread-self/ns/net")) {
@@ -120,7 +122,10 @@ function sameFile(a: string, b: string): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }
 
-/** An end of this name left on the host by a pod that is gone is ours, and removed; a name taken in the pod is a fault. */
+/**
+ * An end of this name left on the host by a pod that is gone is ours, and removed; a name taken in the pod is a
+ * fault.
+ */
 function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): void {
   const netnsFd = open(wiring.netns);
   const ends = {

@@ -49,8 +49,8 @@ export const HOST_MAC = "ee:ee:ee:ee:ee:ee";
 export const GATEWAY_IPV4 = addressOf("169.254.1.1");
 export const GATEWAY_IPV6 = addressOf("fe80::ecee:eeff:feee:eeee");
 /**
- * Metric of the host's route to a pod, in both families: tells it from what {@link KernelRoutes} writes, and is preferred
- * to a route of the same address learned from elsewhere.
+ * Metric of the host's route to a pod, in both families: tells it from what {@link KernelRoutes} writes, and is
+ * preferred to a route of the same address learned from elsewhere.
  */
 export const POD_ROUTE_METRIC = 64;
 

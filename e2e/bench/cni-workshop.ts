@@ -1,0 +1,199 @@
+/** What the benchmark builds and starts, and takes away again however it ends. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The machine or the command line is not fit: told in one sentence. */
+export class Refusal extends Error {}
+export class Interrupted extends Error {}
+
+export type SideName = "overland" | "ptp + host-local";
+
+/** One side of the comparison: where it works and how it is called. */
+export interface Side {
+  readonly name: SideName;
+  readonly netns: string;
+  readonly plugin: string;
+  readonly configFile: string;
+}
+
+/** A line of the load driver. Times in milliseconds. */
+export interface Phase {
+  readonly side: SideName;
+  readonly op: "ADD" | "DEL";
+  readonly n: number;
+  readonly c: number;
+  readonly fail: number;
+  readonly wall_ms: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly per_s: number;
+}
+
+const ROOT = join(import.meta.dirname, "../..");
+const OVERLAND = join(ROOT, "src/overland");
+const ETCD = "http://127.0.0.1:2379";
+const READY_SECONDS = 20;
+
+// IPv4 alone on both sides: with an IPv6 address ptp waits two seconds for duplicate address detection.
+const POOL = `apiVersion: overland.dev/v1
+kind: IPPool
+metadata: {name: bench}
+spec: {cidr: 10.244.0.0/16}
+`;
+
+export class Workshop {
+  readonly #folder: string;
+  readonly #name = `ovbench${process.pid}`;
+  readonly #netns: string[] = [];
+  readonly #daemons: ChildProcess[] = [];
+  #load: ChildProcess | undefined;
+  #interrupted = false;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  build(): void {
+    const plugin = spawnSync(process.execPath, [join(ROOT, "src/cni/plugin/build.mjs")], { stdio: "inherit" });
+    if (plugin.status !== 0) throw new Refusal("the plugin cannot be built");
+    const source = join(import.meta.dirname, "cni-load.c");
+    const load = spawnSync("gcc", ["-O2", "-Wall", "-pthread", "-o", this.#path("cni-load"), source], {
+      stdio: "inherit",
+    });
+    if (load.status !== 0) throw new Refusal("the load driver cannot be built");
+  }
+
+  /** Ends what runs now; the rest of the benchmark throws {@link Interrupted}. */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.#load?.kill("SIGTERM");
+  }
+
+  async overland(): Promise<Side> {
+    const netns = this.#makeNetns("ours");
+    for (const command of [
+      "link add name uplink type bridge",
+      "addr add 10.1.1.1/24 dev uplink",
+      "link set uplink up",
+    ]) {
+      execFileSync("ip", ["-n", netns, ...command.split(" ")]);
+    }
+    const [socket, stateDir] = [this.#path("agent.sock"), this.#path("state")];
+    this.#write("pool.yaml", POOL);
+    const agent = { nodeName: "bench", socket, stateDir, http: "off", etcd: { endpoints: [ETCD] } };
+    this.#write("agent.yaml", JSON.stringify({ ...agent, ipv4Address: "10.1.1.1/24", log: { level: "warn" } }));
+    const plugin = join(ROOT, "dist/cni/overland");
+    const config = { cniVersion: "1.0.0", name: "overland", type: "overland", socket, stateDir };
+    const configFile = this.#write("overland.json", JSON.stringify(config));
+    this.#start(netns, "etcd", "etcd", "--data-dir", this.#path("etcd"), "--log-level", "warn");
+    const env = { ETCD_ENDPOINTS: ETCD };
+    await this.#until(netns, "etcd", { args: [OVERLAND, "apply", "-f", this.#path("pool.yaml")], env });
+    this.#start(netns, "agent", OVERLAND, "agent", "--config", this.#path("agent.yaml"));
+    await this.#until(netns, "agent", { args: [plugin], env: { CNI_COMMAND: "STATUS" }, input: configFile });
+    return { name: "overland", netns, plugin, configFile };
+  }
+
+  reference(): Side {
+    const ranges = [[{ subnet: "10.244.0.0/16" }]];
+    const routes = [{ dst: "0.0.0.0/0" }];
+    const ipam = { type: "host-local", dataDir: this.#path("host-local"), ranges, routes };
+    const config = { cniVersion: "1.0.0", name: "reference", type: "ptp", ipam };
+    const configFile = this.#write("ptp.json", JSON.stringify(config));
+    return { name: "ptp + host-local", netns: this.#makeNetns("ptp"), plugin: "/usr/lib/cni/ptp", configFile };
+  }
+
+  /** ADD and DEL of so many pods, for each number of calls in flight. */
+  async load({ name, netns, plugin, configFile }: Side, pods: number, inFlight: readonly number[]): Promise<Phase[]> {
+    this.#checkInterrupted();
+    const args = [this.#path("cni-load"), plugin, configFile, `${this.#name}-p`, `${pods}`, inFlight.join(",")];
+    const child = spawn("nsenter", [`--net=/run/netns/${netns}`, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    });
+    this.#load = child;
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    this.#load = undefined;
+    this.#checkInterrupted();
+    if (text === "") throw new Error(`the load driver failed with status ${status}`);
+    return text
+      .trim()
+      .split("\n")
+      .map((line) => ({ side: name, ...(JSON.parse(line) as Omit<Phase, "side">) }));
+  }
+
+  /** Takes everything away: agent before etcd, and namespaces last. */
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons.reverse()) {
+      if (daemon.exitCode !== null || daemon.signalCode !== null) continue;
+      const gone = new Promise((resolve) => daemon.once("exit", resolve));
+      daemon.kill("SIGTERM");
+      const force = setTimeout(() => daemon.kill("SIGKILL"), 5000);
+      await gone;
+      clearTimeout(force);
+    }
+    // The driver removes its own; after a SIGKILL they are still there.
+    const left = readdirSync("/run/netns").filter((name) => name.startsWith(`${this.#name}-p`));
+    for (const netns of [...left, ...this.#netns]) spawnSync("ip", ["netns", "del", netns]);
+  }
+
+  #checkInterrupted(): void {
+    if (this.#interrupted) throw new Interrupted("interrupted");
+  }
+
+  #write(name: string, text: string): string {
+    writeFileSync(this.#path(name), text);
+    return this.#path(name);
+  }
+
+  #makeNetns(suffix: string): string {
+    const netns = `${this.#name}-${suffix}`;
+    execFileSync("ip", ["netns", "add", netns]);
+    this.#netns.push(netns);
+    execFileSync("ip", ["-n", netns, "link", "set", "lo", "up"]);
+    return netns;
+  }
+
+  /** Detached: Ctrl-C at the terminal is for us, who end them in order. */
+  #start(netns: string, name: string, ...args: string[]): void {
+    const log = openSync(this.#path(`${name}.log`), "a");
+    this.#daemons.push(
+      spawn("nsenter", [`--net=/run/netns/${netns}`, ...args], { stdio: ["ignore", log, log], detached: true }),
+    );
+  }
+
+  /** Runs the command again and again until it succeeds. */
+  async #until(
+    netns: string,
+    name: string,
+    { args, env, input }: { args: string[]; env: Record<string, string>; input?: string },
+  ): Promise<void> {
+    const deadline = Date.now() + READY_SECONDS * 1000;
+    for (;;) {
+      this.#checkInterrupted();
+      const { status, stdout, stderr } = spawnSync("nsenter", [`--net=/run/netns/${netns}`, ...args], {
+        env: { PATH: process.env["PATH"], ...env },
+        encoding: "utf8",
+        timeout: READY_SECONDS * 1000,
+        ...(input === undefined ? {} : { input: readFileSync(input) }),
+      });
+      if (status === 0) return;
+      if (Date.now() > deadline) {
+        const log = readFileSync(this.#path(`${name}.log`), "utf8")
+          .split("\n")
+          .slice(-10)
+          .join("\n");
+        throw new Error(`${name} is not ready after ${READY_SECONDS} s: ${stdout}${stderr}\n${log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import {
+  addressAt,
+  allocate,
+  type Block,
+  capacity,
+  cooldownMs,
+  emptyBlock,
+  freeOrdinal,
+  ordinalOf,
+  releaseHandle,
+  restingCount,
+} from "./block.ts";
+import { addressOf, formatAddress } from "./net/address.ts";
+import { prefixOf } from "./net/prefix.ts";
+
+const four = emptyBlock(prefixOf("192.0.2.4/30"), "p", "n", 0);
+const owner = (handle: string) => ({ handle, containerID: "c", ifName: "eth0", at: 0 });
+
+function take(block: Block, now: number, handle = "h"): Block {
+  return allocate(block, freeOrdinal(block, now) ?? Number.NaN, owner(handle));
+}
+
+describe("a block of four", () => {
+  it("knows its addresses by their places", () => {
+    expect([0, 3].map((ordinal) => formatAddress(addressAt(four, ordinal)))).toEqual(["192.0.2.4", "192.0.2.7"]);
+    expect(ordinalOf(four, addressOf("192.0.2.6"))).toBe(2);
+    expect(ordinalOf(four, addressOf("192.0.2.8"))).toBeUndefined();
+    expect(ordinalOf(four, addressOf("::6"))).toBeUndefined();
+  });
+
+  it("gives the lowest never used, then the one that rested longest", () => {
+    let block = four;
+    for (const handle of ["a", "b", "c"]) block = take(block, 0, handle);
+    block = releaseHandle(block, "b", 100).block;
+    block = releaseHandle(block, "a", 200).block;
+    expect(freeOrdinal(block, 300)).toBe(3);
+    block = take(block, 300, "d");
+    expect(freeOrdinal(block, 300)).toBeUndefined();
+    expect(restingCount(block, 300)).toBe(2);
+    expect(freeOrdinal(block, 100 + cooldownMs)).toBe(1);
+    expect(freeOrdinal(block, 5000 + cooldownMs)).toBe(1);
+    expect(freeOrdinal(take(block, 5000 + cooldownMs), 5000 + cooldownMs)).toBe(0);
+  });
+
+  it("does not keep an address for ever when the clock is set back", () => {
+    const released = releaseHandle(
+      [0, 0, 0, 0].reduce<Block>((block) => take(block, 0), four),
+      "h",
+      1e9,
+    ).block;
+    expect(freeOrdinal(released, 1e9 - 1)).toBeUndefined();
+    expect(freeOrdinal(released, 0)).toBe(0);
+  });
+
+  it("refuses an ordinal that is taken", () => {
+    expect(() => allocate(take(four, 0), 0, owner("x"))).toThrow("192.0.2.4/30: ordinal 0 is taken");
+  });
+});
+
+it("never gives one place twice, nor loses one, whatever the order", () => {
+  const act = fc.record({ take: fc.boolean(), handle: fc.constantFrom("a", "b", "c"), pass: fc.nat(20_000) });
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+      let block = emptyBlock(prefixOf("fd00::/125"), "p", "n", 0);
+      let now = 0;
+      for (const { take: takes, handle, pass } of acts) {
+        now += pass;
+        const ordinal = freeOrdinal(block, now);
+        if (takes && ordinal !== undefined) {
+          expect(now - (block.released.get(ordinal) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(cooldownMs);
+          block = allocate(block, ordinal, owner(handle));
+        } else if (!takes) block = releaseHandle(block, handle, now).block;
+        expect([...block.allocations.keys()].filter((one) => block.released.has(one))).toEqual([]);
+        if (takes && ordinal === undefined) {
+          expect(block.allocations.size + restingCount(block, now)).toBe(capacity(block));
+        }
+      }
+    }),
+  );
+});

@@ -1,0 +1,34 @@
+/** What address management has in the store, read for a person to look at. */
+import { type Block, decodeBlock } from "../../ipam/block.ts";
+import { decodeHandle, type HandleRecord } from "../../ipam/handle.ts";
+import { blockOfKey, handleOfKey, ipamRoot } from "../../ipam/keys.ts";
+import type { Pool } from "../../ipam/pool.ts";
+import type { Entry, Store } from "../../ipam/store.ts";
+import { poolOf } from "../config/pools.ts";
+import { listResources } from "../config/resource-store.ts";
+
+export interface IpamRecords {
+  readonly pools: readonly Pool[];
+  readonly blocks: readonly Block[];
+  readonly handles: ReadonlyMap<string, HandleRecord>;
+  /** Everything under the root of address management, as it is stored. */
+  readonly entries: readonly Entry[];
+  /** Pools that cannot be read, in words. */
+  readonly damaged: readonly string[];
+}
+
+export async function readIpam(store: Store): Promise<IpamRecords> {
+  const { resources, damaged } = await listResources(store, "IPPool");
+  const { entries } = await store.list(ipamRoot);
+  const handles = new Map<string, HandleRecord>();
+  const blocks: Block[] = [];
+  for (const { key, value } of entries) {
+    const block = blockOfKey(key) === undefined ? undefined : decodeBlock(value);
+    if (block !== undefined) blocks.push(block);
+    const handle = handleOfKey(key);
+    const record = handle === undefined ? undefined : decodeHandle(value);
+    if (handle !== undefined && record !== undefined) handles.set(handle, record);
+  }
+  const pools = resources.flatMap((resource) => (resource.kind === "IPPool" ? poolOf(resource) : []));
+  return { pools, blocks, handles, entries, damaged };
+}

@@ -1,0 +1,167 @@
+/** `overland ipam show`: how full the pools are, who borrowed what, or who has one address. */
+import { addressAt, type Block, ordinalOf } from "../../ipam/block.ts";
+import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { containsAddress, formatPrefix } from "../../ipam/net/prefix.ts";
+import { poolUsage, strayBlocks } from "../../ipam/usage.ts";
+import { Failure } from "./failure.ts";
+import { type IpamRecords, readIpam } from "./ipam-records.ts";
+import type { OptionValues } from "./options.ts";
+import { withStore } from "./session.ts";
+import { type Column, table } from "./table.ts";
+import { note, print } from "./terminal.ts";
+
+export async function ipamShow(options: OptionValues): Promise<void> {
+  const wanted = options["ip"] as string | undefined;
+  const address = wanted === undefined ? undefined : parseAddress(wanted);
+  if (wanted !== undefined && address === undefined) {
+    throw new Failure(`--ip: ${JSON.stringify(wanted)} is not an IP address such as 10.244.0.1 or fd00:244::1`, 2);
+  }
+  const records = await withStore(options, readIpam);
+  for (const fault of records.damaged) note(fault);
+  const json = options["output"] === "json";
+  if (address !== undefined) printAddress(records, address, json);
+  else if (options["showBorrowed"] === true) printBorrowed(records, json);
+  else printUsage(records, options["showBlocks"] === true, json);
+}
+
+interface UsageRow {
+  readonly grouping: "IP Pool" | "Block";
+  readonly pool?: string;
+  readonly cidr: string;
+  readonly node?: string;
+  readonly total: bigint;
+  readonly inUse: bigint;
+  readonly resting: bigint;
+  readonly free: bigint;
+}
+
+function printUsage(records: IpamRecords, showBlocks: boolean, json: boolean): void {
+  const rows = usageRows(records, Date.now(), showBlocks);
+  if (json)
+    return print(
+      `${JSON.stringify(rows, (_, value: unknown) => (typeof value === "bigint" ? jsonNumber(value) : value), 2)}\n`,
+    );
+  if (rows.length === 0) return note("there is no IPPool and no block");
+  const columns = USAGE_COLUMNS.filter(({ title }) => showBlocks || title !== "NODE");
+  print(table(columns, rows));
+}
+
+/** Pools by name, each with its blocks behind it if wanted; then blocks that lie in no pool. */
+function usageRows({ pools, blocks }: IpamRecords, now: number, showBlocks: boolean): UsageRow[] {
+  const rows = poolUsage(pools, blocks, now).flatMap((pool): UsageRow[] => {
+    const { name, cidr, total, inUse, free } = pool;
+    const resting = total - inUse - free;
+    const row: UsageRow = { grouping: "IP Pool", pool: name, cidr: formatPrefix(cidr), total, inUse, resting, free };
+    return showBlocks ? [row, ...pool.blocks.map((block) => blockRow(name, block))] : [row];
+  });
+  const stray = strayBlocks(pools, blocks).map((block) => {
+    const total = 2 ** (block.cidr.address.length * 8 - block.cidr.length);
+    const inUse = block.allocations.size;
+    return blockRow(undefined, { cidr: block.cidr, node: block.node, total, inUse, free: total - inUse });
+  });
+  return showBlocks ? [...rows, ...stray] : rows;
+}
+
+function blockRow(
+  pool: string | undefined,
+  block: { cidr: Block["cidr"]; node: string; total: number; inUse: number; free: number },
+): UsageRow {
+  const { node, total, inUse, free } = block;
+  return {
+    grouping: "Block",
+    ...(pool !== undefined && { pool }),
+    cidr: formatPrefix(block.cidr),
+    node,
+    total: BigInt(total),
+    inUse: BigInt(inUse),
+    resting: BigInt(total - inUse - free),
+    free: BigInt(free),
+  };
+}
+
+const USAGE_COLUMNS: readonly Column<UsageRow>[] = [
+  { title: "GROUPING", cell: ({ grouping }) => grouping },
+  { title: "CIDR", cell: ({ cidr }) => cidr },
+  { title: "NODE", cell: ({ node, grouping }) => (grouping === "Block" ? node : "-") },
+  { title: "IPS TOTAL", cell: ({ total }) => countText(total), right: true },
+  { title: "IPS IN USE", cell: ({ inUse, total }) => shareText(inUse, total), right: true },
+  { title: "IPS RESTING", cell: ({ resting }) => countText(resting), right: true },
+  { title: "IPS FREE", cell: ({ free, total }) => shareText(free, total), right: true },
+];
+
+/** Counts beyond what one reads at a glance are rounded: `1.2e+24`. */
+function countText(count: bigint): string {
+  return count < 1_000_000_000n ? String(count) : Number(count).toExponential(3);
+}
+
+function shareText(part: bigint, whole: bigint): string {
+  return `${countText(part)} (${whole === 0n ? 0 : Math.round((Number(part) / Number(whole)) * 100)}%)`;
+}
+
+// JSON numbers are exact up to 2^53 only; beyond, digits as text.
+function jsonNumber(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value);
+}
+
+interface Borrowed {
+  readonly address: string;
+  readonly borrower: string;
+  readonly block: string;
+  readonly owner: string;
+  readonly allocatedTo: string;
+}
+
+function printBorrowed({ blocks }: IpamRecords, json: boolean): void {
+  const rows = blocks.flatMap((block) =>
+    [...block.allocations].flatMap(([ordinal, allocation]): Borrowed[] => {
+      if (allocation.node === undefined) return [];
+      const address = formatAddress(addressAt(block, ordinal));
+      const cidr = formatPrefix(block.cidr);
+      return [{ address, borrower: allocation.node, block: cidr, owner: block.node, allocatedTo: podText(allocation) }];
+    }),
+  );
+  if (json) return print(`${JSON.stringify(rows, null, 2)}\n`);
+  if (rows.length === 0) return note("no address is borrowed");
+  print(table(BORROWED_COLUMNS, rows));
+}
+
+const BORROWED_COLUMNS: readonly Column<Borrowed>[] = [
+  { title: "IP", cell: ({ address }) => address },
+  { title: "BORROWING-NODE", cell: ({ borrower }) => borrower },
+  { title: "BLOCK", cell: ({ block }) => block },
+  { title: "BLOCK OWNER", cell: ({ owner }) => owner },
+  { title: "TYPE", cell: () => "pod" },
+  { title: "ALLOCATED-TO", cell: ({ allocatedTo }) => allocatedTo },
+];
+
+function printAddress({ pools, blocks }: IpamRecords, address: Address, json: boolean): void {
+  const ip = formatAddress(address);
+  const block = blocks.find((candidate) => containsAddress(candidate.cidr, address));
+  const allocation = block?.allocations.get(ordinalOf(block, address) ?? -1);
+  const pool = pools.find(({ cidr }) => containsAddress(cidr, address))?.name;
+  const facts = {
+    ip,
+    inUse: allocation !== undefined,
+    pool: pool ?? null,
+    block: block === undefined ? null : formatPrefix(block.cidr),
+    blockOwner: block?.node ?? null,
+    ...(allocation !== undefined && {
+      handle: allocation.handle,
+      node: allocation.node ?? block?.node ?? null,
+      namespace: allocation.namespace ?? null,
+      pod: allocation.pod ?? null,
+      containerID: allocation.containerID,
+      interface: allocation.ifName,
+      since: new Date(allocation.at).toISOString(),
+    }),
+  };
+  if (json) return print(`${JSON.stringify(facts, null, 2)}\n`);
+  const { ip: _ip, inUse, ...rest } = facts;
+  const where = pool === undefined ? "; it is in no pool" : "";
+  print(`IP ${ip} is ${inUse ? "in use" : `not in use${where}`}`);
+  for (const [name, value] of Object.entries(rest)) if (value !== null) print(`  ${name}: ${value}`);
+}
+
+function podText({ namespace, pod, containerID }: { namespace?: string; pod?: string; containerID: string }): string {
+  return pod === undefined ? containerID.slice(0, 12) : `${namespace ?? "default"}/${pod}`;
+}

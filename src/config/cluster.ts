@@ -1,0 +1,110 @@
+/**
+ * The cluster as one looks at it to find a node's peers: every node with its own AS, addresses and settings worked out.
+ * Defaults are here and nowhere else.
+ */
+import { type Address, type Family, parseAddress } from "../../ipam/net/address.ts";
+import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
+import { secondsOf } from "./duration.ts";
+import type { BGPConfigurationSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
+
+export const DEFAULTS = {
+  asNumber: 64512,
+  listenPort: 179,
+  /** Seconds. */
+  holdTime: 90,
+  /** Seconds; RFC 4724's restart time. */
+  maxRestartTime: 120,
+  /** Seconds. */
+  connectRetryTime: 5,
+} as const;
+
+/** The settings of BGPConfiguration that hold for one node. */
+export interface NodeSettings {
+  readonly listenPort: number;
+  readonly holdTime: number;
+  readonly connectRetryTime: number;
+  readonly logSeverity?: string;
+}
+
+/** A node as other nodes see it. */
+export interface KnownNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly asNumber: number;
+  readonly ipv4?: AddressWithLength;
+  readonly ipv6?: AddressWithLength;
+  readonly settings: NodeSettings;
+}
+
+/** What holds for the cluster, and every node with its own AS, addresses and settings worked out. */
+export interface Cluster {
+  readonly mesh: { readonly enabled: boolean; readonly maxRestartTime: number };
+  readonly nodes: readonly KnownNode[];
+}
+
+/** The address of a family, undefined when the node has none. */
+export function addressOfFamily(node: KnownNode, family: Family): Address | undefined {
+  return (family === 4 ? node.ipv4 : node.ipv6)?.address;
+}
+
+/** The family two nodes talk in: IPv4 when both have it, else IPv6; undefined when they share none. */
+export function commonFamily(a: KnownNode, b: KnownNode): Family | undefined {
+  if (a.ipv4 !== undefined && b.ipv4 !== undefined) return 4;
+  return a.ipv6 !== undefined && b.ipv6 !== undefined ? 6 : undefined;
+}
+
+export function clusterOf(snapshot: ResourceSnapshot): Cluster {
+  const global = configurationOf(snapshot, "default");
+  const nodes = snapshot.nodes.map((node) => knownNode(snapshot, node, global));
+  nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    mesh: {
+      enabled: global.nodeToNodeMeshEnabled ?? true,
+      maxRestartTime: secondsOf(global.nodeMeshMaxRestartTime ?? DEFAULTS.maxRestartTime),
+    },
+    nodes,
+  };
+}
+
+function knownNode(snapshot: ResourceSnapshot, node: NodeResource, global: BGPConfigurationSpec): KnownNode {
+  const bgp = node.spec.bgp;
+  const ipv4 = nodeAddress(bgp?.ipv4Address);
+  const ipv6 = nodeAddress(bgp?.ipv6Address);
+  return {
+    name: node.metadata.name,
+    labels: node.metadata.labels ?? {},
+    asNumber: bgp?.asNumber ?? global.asNumber ?? DEFAULTS.asNumber,
+    ...(ipv4 !== undefined && { ipv4 }),
+    ...(ipv6 !== undefined && { ipv6 }),
+    settings: settingsOf(snapshot, node.metadata.name, global),
+  };
+}
+
+/** A node that there is no Node resource of. */
+export function unknownNode(snapshot: ResourceSnapshot, name: string): KnownNode {
+  const global = configurationOf(snapshot, "default");
+  const settings = settingsOf(snapshot, name, global);
+  return { name, labels: {}, asNumber: global.asNumber ?? DEFAULTS.asNumber, settings };
+}
+
+function settingsOf(snapshot: ResourceSnapshot, nodeName: string, global: BGPConfigurationSpec): NodeSettings {
+  const own = configurationOf(snapshot, `node.${nodeName}`);
+  const logSeverity = own.logSeverityScreen ?? global.logSeverityScreen;
+  return {
+    listenPort: own.listenPort ?? global.listenPort ?? DEFAULTS.listenPort,
+    holdTime: secondsOf(own.holdTime ?? global.holdTime ?? DEFAULTS.holdTime),
+    connectRetryTime: secondsOf(own.connectRetryTime ?? global.connectRetryTime ?? DEFAULTS.connectRetryTime),
+    ...(logSeverity !== undefined && { logSeverity }),
+  };
+}
+
+function configurationOf(snapshot: ResourceSnapshot, name: string): BGPConfigurationSpec {
+  return snapshot.bgpConfigurations.find((item) => item.metadata.name === name)?.spec ?? {};
+}
+
+// Calico takes an address without a length too: it is then that of the host alone.
+function nodeAddress(text: string | undefined): AddressWithLength | undefined {
+  if (text === undefined) return undefined;
+  const bare = parseAddress(text);
+  return bare === undefined ? parseAddressWithLength(text) : { address: bare, length: bare.length * 8 };
+}
