@@ -14,6 +14,8 @@ export interface LinkObject {
   readonly mac: string;
   /** "veth", "bridge"…; absent for physical links and lo. */
   readonly kind: string | undefined;
+  /** 0: the default group. */
+  readonly group: number;
 }
 
 /** Which link a request means: its index, or its name. */
@@ -135,6 +137,7 @@ export function readLink(message: Message): LinkObject {
   const attributes = attributesIn(payload, IFINFOMSG_LENGTH);
   const text = (type: number) => readText(attributes.get(type) ?? new Uint8Array(0));
   const mtu = attributes.get(nl.IFLA_MTU);
+  const group = attributes.get(nl.IFLA_GROUP);
   const info = attributes.get(nl.IFLA_LINKINFO);
   const kind = info === undefined ? undefined : attributesIn(info, 0).get(nl.IFLA_INFO_KIND);
   return {
@@ -144,6 +147,7 @@ export function readLink(message: Message): LinkObject {
     mtu: mtu === undefined ? 0 : readU32(mtu, 0),
     mac: formatMac(attributes.get(nl.IFLA_ADDRESS) ?? new Uint8Array(0)),
     kind: kind === undefined ? undefined : readText(kind),
+    group: group === undefined ? 0 : readU32(group, 0),
   };
 }
 

@@ -18,6 +18,7 @@ const MAX_IN_FLIGHT = 12;
 const GROUP_BASE = 0x6f760000;
 
 interface Waiter {
+  readonly name: string;
   readonly promise: Promise<void>;
   resolve(): void;
   reject(error: Error): void;
@@ -27,9 +28,10 @@ export class PodRemoval {
   readonly #netns: string | undefined;
   readonly #control: NetlinkSocket;
   readonly #idle: NetlinkSocket[] = [];
-  readonly #waiters = new Map<string, Waiter>();
-  #queue: string[] = [];
-  #inFlight = 0;
+  /** By name; nothing has been asked of the kernel yet. */
+  #queue = new Map<string, Waiter>();
+  /** By group, then name: a name alone may come again while the end of its last link is still being told. */
+  readonly #inFlight = new Map<number, Map<string, Waiter>>();
   #scheduled = false;
   #groups = 0;
   #unwatch: (() => void) | undefined;
@@ -42,12 +44,11 @@ export class PodRemoval {
 
   /** Resolves when the link is gone; at once when there was none. */
   remove(name: string): Promise<void> {
-    const waiting = this.#waiters.get(name);
-    if (waiting !== undefined) return waiting.promise;
+    const queued = this.#queue.get(name);
+    if (queued !== undefined) return queued.promise;
     this.#unwatch ??= this.#watch();
-    const waiter: Waiter = Promise.withResolvers<void>();
-    this.#waiters.set(name, waiter);
-    this.#queue.push(name);
+    const waiter: Waiter = { name, ...Promise.withResolvers<void>() };
+    this.#queue.set(name, waiter);
     this.#schedule();
     return waiter.promise;
   }
@@ -56,7 +57,7 @@ export class PodRemoval {
   close(): void {
     this.#closed = true;
     this.#unwatch?.();
-    if (this.#inFlight > 0) return;
+    if (this.#inFlight.size > 0) return;
     this.#control.close();
     for (const socket of this.#idle) socket.close();
   }
@@ -67,7 +68,8 @@ export class PodRemoval {
         for (const message of messages) {
           // Family 0: a bridge says DELLINK of a port that merely left it, with family 7.
           if (message.type !== RTM_DELLINK || message.payload[0] !== 0) continue;
-          this.#done(readLink({ flags: 0, sequence: 0, ...message }).name);
+          const { name, group } = readLink({ flags: 0, sequence: 0, ...message });
+          settle(this.#inFlight.get(group)?.get(name));
         }
       },
       // What was missed is answered when its delete returns.
@@ -77,7 +79,7 @@ export class PodRemoval {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= MAX_IN_FLIGHT || this.#queue.length === 0) return;
+    if (this.#scheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.#queue.size === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -87,41 +89,44 @@ export class PodRemoval {
 
   async #flush(): Promise<void> {
     const group = GROUP_BASE + (this.#groups++ & 0xffff);
-    const names = this.#gather(group);
-    if (names.length === 0) return;
-    this.#inFlight++;
+    const waiters = this.#gather(group);
+    if (waiters.size === 0) return;
+    this.#inFlight.set(group, waiters);
     const socket = this.#idle.pop() ?? NetlinkSocket.open(this.#netns);
     const batch = new RequestBatch();
     deleteLinkGroup(batch, group);
+    let refused: Refused | undefined;
     try {
-      const [refused] = await socket.executeFromPool(batch);
-      for (const name of names) this.#done(name, refused);
+      [refused] = await socket.executeFromPool(batch);
     } catch (error) {
-      for (const name of names) this.#done(name, { index: 0, errno: (error as { code: string }).code, text: "" });
+      refused = { index: 0, errno: (error as { code: string }).code, text: "" };
     }
-    this.#inFlight--;
+    for (const waiter of waiters.values()) settle(waiter, refused);
+    this.#inFlight.delete(group);
     this.#idle.push(socket);
     if (this.#closed) this.close();
     else this.#schedule();
   }
 
   /** Puts the links of the queue into the group; those that cannot be are answered. Gives the others. */
-  #gather(group: number): string[] {
-    const names = this.#queue;
-    this.#queue = [];
+  #gather(group: number): Map<string, Waiter> {
+    const waiters = this.#queue;
+    this.#queue = new Map();
     const batch = new RequestBatch();
-    for (const name of names) setLinkGroup(batch, { name }, group);
-    const refused = new Map(this.#control.execute(batch).map((refusal) => [refusal.index, refusal]));
-    for (const [i, name] of names.entries()) if (refused.has(i)) this.#done(name, refused.get(i));
-    return names.filter((_, i) => !refused.has(i));
+    for (const name of waiters.keys()) setLinkGroup(batch, { name }, group);
+    const names = [...waiters.keys()];
+    for (const refusal of this.#control.execute(batch)) {
+      const name = names[refusal.index] as string;
+      settle(waiters.get(name), refusal);
+      waiters.delete(name);
+    }
+    return waiters;
   }
+}
 
-  #done(name: string, refused?: Refused): void {
-    const waiter = this.#waiters.get(name);
-    if (waiter === undefined) return;
-    this.#waiters.delete(name);
-    // ENODEV: there is no such link, which is what was wanted.
-    if (refused === undefined || refused.errno === "ENODEV") waiter.resolve();
-    else waiter.reject(refusalError(`removing ${name}`, refused));
-  }
+/** Settling once more changes nothing. */
+function settle(waiter: Waiter | undefined, refused?: Refused): void {
+  // ENODEV: there is no such link, which is what was wanted.
+  if (refused === undefined || refused.errno === "ENODEV") waiter?.resolve();
+  else waiter?.reject(refusalError(`removing ${waiter.name}`, refused));
 }
