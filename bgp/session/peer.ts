@@ -166,7 +166,7 @@ export class Peer {
     if (fsm.state === "Active" && event.kind === "TcpFails") this.#failed(fsm.reason, event);
     if (from === "Established") this.host.down(this, fsm.ending, now);
     this.#keepDialing(now);
-    this.#show(fsm.reason, now);
+    this.#show(fsm, now);
   }
 
   /** A router that was shut down says so once; connections it refuses from then on must not hide its words. */
@@ -204,16 +204,15 @@ export class Peer {
     }
   }
 
-  #show(reason: string, now: number): void {
-    const state = this.#machines().reduce<StateName>(
-      (top, fsm) => (RANK.indexOf(fsm.state) > RANK.indexOf(top) ? fsm.state : top),
-      "Idle",
-    );
-    if (state === this.#shown) return;
+  /** `moved` has just changed state; the peer is shown in the state of its most advanced machine. */
+  #show(moved: Fsm, now: number): void {
+    const rank = (fsm: Fsm) => RANK.indexOf(fsm.state);
+    const top = this.#machines().reduce((best, fsm) => (rank(fsm) > rank(best) ? fsm : best), moved);
+    if (top.state === this.#shown) return;
     const from = this.#shown;
-    this.#shown = state;
+    this.#shown = top.state;
     this.since = now;
-    this.host.stateChanged(this, from, state, reason, now);
+    this.host.stateChanged(this, from, top.state, top.reason, now);
   }
 
   #fsmHost(): FsmHost {

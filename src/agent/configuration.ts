@@ -12,7 +12,7 @@ import type { NodeResource } from "../config/resource.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
-import { firstFound } from "./node-address.ts";
+import { firstFound, isPodInterface } from "./node-address.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
@@ -148,9 +148,15 @@ function lacks(own: NodeResource, facts: NodeFacts): boolean {
   );
 }
 
-/** MTU of the link that has the node's address; 1500 where none has. */
+/**
+ * MTU of the link that has the node's address; 1500 where none has. Where the address is on lo, as in fabrics without
+ * addresses on the links, it is the least of the links that packets can leave by.
+ */
 export function uplinkMtu(links: readonly Link[], addresses: readonly AddressWithLength[]): number {
   const texts = addresses.map(({ address }) => address.join("."));
   const uplink = links.find((link) => link.addresses.some(({ address }) => texts.includes(address.join("."))));
-  return uplink?.mtu ?? 1500;
+  if (uplink === undefined) return 1500;
+  if (uplink.name !== "lo") return uplink.mtu;
+  const ways = links.filter(({ name, carrier }) => name !== "lo" && carrier && !isPodInterface(name));
+  return ways.length === 0 ? 1500 : Math.min(...ways.map(({ mtu }) => mtu));
 }

@@ -10,6 +10,11 @@ import type { Link } from "../kernel/links.ts";
 const NOT_THE_NODE =
   /^(docker|cbr|dummy|podman|virbr|lxcbr|veth|lo$|br-|cali|ovl|tunl|flannel|kube-ipvs|cni|vxlan|wireguard|nodelocaldns)/;
 
+/** The host end of a pod of ours. */
+export function isPodInterface(name: string): boolean {
+  return /^ovl[0-9a-f]{11}$/.test(name);
+}
+
 export function firstFound(links: readonly Link[], family: Family): AddressWithLength | undefined {
   for (const link of [...links].sort((a, b) => a.index - b.index)) {
     if (!link.up || NOT_THE_NODE.test(link.name)) continue;

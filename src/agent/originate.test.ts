@@ -74,4 +74,11 @@ describe("the node's address, where none is given (first-found)", () => {
     expect(uplinkMtu(links, [{ address: addressOf("10.0.2.5"), length: 24 }])).toBe(9000);
     expect(uplinkMtu(links, [])).toBe(1500);
   });
+
+  it("and where the address is on lo, the least MTU of the ways out", () => {
+    expect(uplinkMtu(links, [{ address: addressOf("127.0.0.1"), length: 8 }])).toBe(1500);
+    expect(uplinkMtu([links[0] as Link, links[3] as Link], [{ address: addressOf("127.0.0.1"), length: 8 }])).toBe(
+      9000,
+    );
+  });
 });

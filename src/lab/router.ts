@@ -1,11 +1,12 @@
 /** A ToR router at work: its daemons started, its sessions and routes asked from it, whichever program it runs. */
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { birdConfig, parseBirdProtocols, parseBirdRoutes } from "./bird.ts";
 import { must, run } from "./command.ts";
 import { bgpdConfig, parseFrrRoutes, parseFrrSummary, zebraConfig } from "./frr.ts";
 import { labPaths } from "./paths.ts";
 import { type ProcessStart, start } from "./processes.ts";
 import type { LabPlan, RouterPlan } from "./topology.ts";
+import { until } from "./wait.ts";
 
 export interface RouterSession {
   /** The neighbour by its name in the lab. */
@@ -27,7 +28,7 @@ export function controlSocket(lab: string, router: RouterPlan): string {
   return router.daemon === "bird" ? `${directory}/bird.ctl` : directory;
 }
 
-export async function startRouter(plan: LabPlan, router: RouterPlan): Promise<void> {
+export async function startRouter(plan: LabPlan, router: RouterPlan, signal: AbortSignal): Promise<void> {
   const directory = routerDirectory(plan.size.name, router);
   mkdirSync(directory, { recursive: true });
   const nodes = plan.nodes.filter((node) => node.router === router.name);
@@ -40,6 +41,9 @@ export async function startRouter(plan: LabPlan, router: RouterPlan): Promise<vo
   writeFileSync(`${directory}/bgpd.conf`, bgpdConfig(router, nodes));
   await giveToFrr(directory);
   start(frrProcess(plan.size.name, router, "zebra"));
+  // A bgpd that comes first knows no interfaces for its first ten seconds and ends sessions over IPv6 next hops.
+  const zebra = { what: `zebra of ${router.name} serves`, timeoutMs: 10_000, signal, intervalMs: 10 };
+  await until(async () => (existsSync(`${directory}/zserv.sock`) ? true : undefined), zebra);
   start(frrProcess(plan.size.name, router, "bgpd"));
 }
 

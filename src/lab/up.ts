@@ -68,7 +68,7 @@ async function clearFormer(lab: Lab): Promise<void> {
 
 async function startFabric(lab: Lab): Promise<void> {
   const { plan, progress, program, signal } = lab;
-  for (const router of plan.routers) await startRouter(plan, router);
+  for (const router of plan.routers) await startRouter(plan, router, signal);
   const kinds = plan.routers.map(
     (router) => `${router.name} ${router.daemon === "bird" ? "BIRD" : "FRR"} AS ${router.asNumber}`,
   );
