@@ -1,4 +1,7 @@
-/** Sessions with real routers, BIRD and FRR: who dials, what is agreed, how a session ends and what the operator is told. */
+/**
+ * Sessions with real routers, BIRD and FRR: who dials, what is agreed, how a session ends and what the operator is
+ * told.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "@jest/globals";
 import { agentRoutes, agentView, established, peerOf, settled, statusText } from "./harness/agent.ts";

@@ -1,5 +1,6 @@
 /**
- * What bad input gets from the CNI plugin: a CNI error object on standard output, an exit code that is not 0, and not an
+ * What bad input gets from the CNI plugin: a CNI error object on standard output, an exit code that is not 0, and not
+ * an
  * interface, an address or a route left behind. DEL of what failed succeeds.
  */
 import { writeFileSync } from "node:fs";

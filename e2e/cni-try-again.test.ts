@@ -1,5 +1,6 @@
 /**
- * What a container runtime gets while a part is away: code 11 ("try again later") within seconds for what cannot be done
+ * What a container runtime gets while a part is away: code 11 ("try again later") within seconds for what cannot be
+ * done
  * now, success for DEL, which is finished when the part is back, and at the end nothing is left of what failed.
  */
 import { describe, expect } from "@jest/globals";

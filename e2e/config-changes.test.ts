@@ -1,4 +1,7 @@
-/** What an operator changes with `overland apply` and `delete` is in force within two seconds, and disturbs nothing else. */
+/**
+ * What an operator changes with `overland apply` and `delete` is in force within two seconds, and disturbs nothing
+ * else.
+ */
 import { describe, expect } from "@jest/globals";
 import { agentView, type PeerView, peerOf, settled, statusText } from "./harness/agent.ts";
 import { add, addressesOf, cni, del, newSandbox, readError, removeSandbox } from "./harness/cni.ts";

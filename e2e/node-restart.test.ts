@@ -1,4 +1,6 @@
-/** A node's agent stops and starts, with and without etcd: routes and pods stay, and what an earlier life left is swept. */
+/**
+ * A node's agent stops and starts, with and without etcd: routes and pods stay, and what an earlier life left is swept.
+ */
 import { describe, expect } from "@jest/globals";
 import { agentView, peerOf, settled } from "./harness/agent.ts";
 import { add, addressesOf, del, newSandbox, removeSandbox } from "./harness/cni.ts";

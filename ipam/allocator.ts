@@ -22,7 +22,6 @@ import { View } from "./view.ts";
 export type { AllocatorPorts } from "./group-commit.ts";
 export type { Workload } from "./handle.ts";
 export type { Assigned, AssignRequest } from "./plan.ts";
-export { Refusal } from "./refusal.ts";
 
 export class Allocator {
   readonly #now: () => number;

@@ -1,5 +1,5 @@
 /** A pool: the range that blocks are cut from, and which nodes may do so. */
-import { bitsOf, type Family } from "./net/address.ts";
+import { type Family } from "./net/address.ts";
 import { familyOfPrefix, formatPrefix, type Prefix, samePrefix } from "./net/prefix.ts";
 import { type Labels, matches, parseSelector } from "./selector.ts";
 
@@ -21,11 +21,6 @@ export interface Pool {
 /** How many blocks the pool can be cut into: a power of two, beyond 2^53 for large IPv6 pools. */
 export function blockCount(pool: Pool): bigint {
   return 1n << BigInt(Math.max(0, pool.blockSize - pool.cidr.length));
-}
-
-/** How many addresses each of its blocks has. */
-export function addressesPerBlock(pool: Pool): number {
-  return 2 ** (bitsOf(familyOfPrefix(pool.cidr)) - pool.blockSize);
 }
 
 /** `default-ipv4 (10.244.0.0/16)` */

@@ -67,6 +67,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   "src/cli": ["ipam/net", "ipam", "ipam/etcd", "src/config", "src/telemetry", "src/agent", "src/lab"],
   src: ["src/cli"],
   e2e: [],
+  "e2e/bench": ["ipam/net", "ipam", "ipam/etcd"],
 };
 
 function partOf(path: string): string {
@@ -153,9 +154,8 @@ describe("tidiness", () => {
   });
 
   it("nothing is left for later, and nothing names a place on somebody's machine", () => {
-    const marks = new RegExp(
-      ["TO" + "DO", "FIX" + "ME", "X" + "XX", "/work/" + "main", "registry\\.", "default ex" + "port"].join("|"),
-    );
+    // Spelt so that this file does not find itself.
+    const marks = /TOD[O]|FIXM[E]|XX[X]|\/work\/mai[n]|registr[y]\.|export\s+defaul[t]/;
     const wrong = SOURCES.filter(({ path }) => path !== "src/architecture.test.ts").flatMap(({ path, text }) =>
       text
         .split("\n")

@@ -15,7 +15,7 @@ import { seededRandom } from "./random.ts";
 const LONGEST_DELAY_MS = 20;
 
 export interface HostOptions {
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly [Address, ...Address[]];
   readonly underlay: readonly UnderlayRoute[];
 }
 
@@ -29,6 +29,8 @@ interface Endpoint {
 
 export class SimulatedHost {
   readonly name: string;
+  /** The first of its addresses: where its connections come from. */
+  readonly address: Address;
   readonly addresses: readonly Address[];
   readonly underlay: readonly UnderlayRoute[];
   /** What the forwarding table would hold: prefix to gateways, in text. Survives the speaker. */
@@ -40,6 +42,7 @@ export class SimulatedHost {
 
   constructor(name: string, { addresses, underlay }: HostOptions) {
     this.name = name;
+    this.address = addresses[0];
     this.addresses = addresses;
     this.underlay = underlay;
   }
@@ -168,7 +171,7 @@ export class Network {
       near.peer = far;
       target.endpoints.set(far.id, far);
       this.#later(far, host, () => this.#tellHost(host, { kind: "connected", connection }));
-      const address = peer.sourceAddress ?? (host.addresses[0] as Address);
+      const address = peer.sourceAddress ?? host.address;
       this.#tellHost(target, { kind: "accepted", connection: far.id, address });
     });
   }

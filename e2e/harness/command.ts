@@ -1,4 +1,7 @@
-/** Commands run to their end, on the machine or inside one of a lab's network namespaces. Nothing here throws but `must`. */
+/**
+ * Commands run to their end, on the machine or inside one of a lab's network namespaces. Nothing here throws but
+ * `must`.
+ */
 import { spawn } from "node:child_process";
 
 export interface Finished {

@@ -1,4 +1,6 @@
-/** A machine of the scenario's own on a rack's network: for a router that the lab does not have, or a hand-made peer. */
+/**
+ * A machine of the scenario's own on a rack's network: for a router that the lab does not have, or a hand-made peer.
+ */
 import { writeFileSync } from "node:fs";
 import { must } from "./command.ts";
 import { ip, type ScenarioLab } from "./lab.ts";

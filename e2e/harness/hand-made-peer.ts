@@ -1,4 +1,6 @@
-/** A BGP peer made by hand, octet by octet, to say what no router would. It dials; it runs in a namespace of its own. */
+/**
+ * A BGP peer made by hand, octet by octet, to say what no router would. It dials; it runs in a namespace of its own.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { inside } from "./command.ts";

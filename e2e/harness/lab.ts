@@ -1,5 +1,6 @@
 /**
- * A scenario's own lab: up before its proofs, down after them whatever happens, and watched: each proof has a time limit,
+ * A scenario's own lab: up before its proofs, down after them whatever happens, and watched: each proof has a time
+ * limit,
  * and one that fails leaves its evidence in a directory that the failure names.
  */
 

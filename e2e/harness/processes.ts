@@ -82,7 +82,9 @@ export function thaw(targets: Iterable<Process> = stopped): void {
   }
 }
 
-/** The same command line, environment and namespace once more; words may be added. Output goes to the end of the log. */
+/**
+ * The same command line, environment and namespace once more; words may be added. Output goes to the end of the log.
+ */
 export function startAgain(former: Process, log: string, ...more: readonly string[]): void {
   startIn(former.netns, [...former.command, ...more], log, former.environment);
 }

@@ -1,5 +1,6 @@
 /**
- * A program of its own, to be run inside a network namespace: one TCP connection, told what to do and telling what happens
+ * A program of its own, to be run inside a network namespace: one TCP connection, told what to do and telling what
+ * happens
  * in lines. `dial ADDRESS PORT`, `send HEX`, `end`, `reset`; back come `connected`, `data HEX`, `closed WHY`.
  */
 import { connect, type Socket } from "node:net";

@@ -50,7 +50,9 @@ function startPing(from: string, address: string) {
   };
 }
 
-/** What was sent in the last moment could not come back any more: two unanswered packets at the very end are no loss. */
+/**
+ * What was sent in the last moment could not come back any more: two unanswered packets at the very end are no loss.
+ */
 function faultOf(text: string, address: string): string {
   const seen = new Set([...text.matchAll(/icmp_seq=(\d+) .*time=/g)].map(([, sequence]) => Number(sequence)));
   const sent = Number(/(\d+) packets transmitted/.exec(text)?.[1] ?? 0);

@@ -1,5 +1,6 @@
 /**
- * One scenario at a time on a machine, also when two people run them: the labs' names are fixed, and two runs would clear
+ * One scenario at a time on a machine, also when two people run them: the labs' names are fixed, and two runs would
+ * clear
  * each other's away. The turn is a listening socket in the abstract namespace, which the kernel frees however we end.
  */
 import { createServer, type Server } from "node:net";

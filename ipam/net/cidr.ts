@@ -38,7 +38,7 @@ export function readCidr(text: string): CidrResult {
 /** First and last address as text, for people: `10.0.0.0 - 10.0.0.63`. */
 export function rangeText(prefix: Prefix): string {
   const cidr = new IPCIDR(formatPrefix(prefix));
-  const first = cidr.start() as string;
-  const last = cidr.end() as string;
+  const first = cidr.start<string>();
+  const last = cidr.end<string>();
   return `${first} - ${last} (IPv${familyOfPrefix(prefix)})`;
 }

@@ -7,8 +7,12 @@ import type { AddressWithLength } from "../../ipam/net/prefix.ts";
 import type { Link } from "../kernel/links.ts";
 
 /** Calico's list, and our own interfaces. */
-const NOT_THE_NODE =
-  /^(docker|cbr|dummy|podman|virbr|lxcbr|veth|lo$|br-|cali|ovl|tunl|flannel|kube-ipvs|cni|vxlan|wireguard|nodelocaldns)/;
+const NOT_THE_NODE = new RegExp(
+  `^(${[
+    ...["docker", "cbr", "dummy", "podman", "virbr", "lxcbr", "veth", "lo$", "br-", "cali", "ovl", "tunl", "flannel"],
+    ...["kube-ipvs", "cni", "vxlan", "wireguard", "nodelocaldns"],
+  ].join("|")})`,
+);
 
 /** The host end of a pod of ours. */
 export function isPodInterface(name: string): boolean {

@@ -1,5 +1,6 @@
 /**
- * Moments of the monotonic clock as wall time. The same moment is told the same each time it is asked for, so that nobody
+ * Moments of the monotonic clock as wall time. The same moment is told the same each time it is asked for, so that
+ * nobody
  * takes a rounding for a change; when the machine's clock is set, the answers follow.
  */
 import type { Wall } from "./status.ts";

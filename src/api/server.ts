@@ -75,7 +75,7 @@ async function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined>
     if (length > LARGEST_BODY) return undefined;
     chunks.push(chunk as Buffer);
   }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
 function send(response: ServerResponse, { status, body }: Reply): void {

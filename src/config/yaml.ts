@@ -58,7 +58,7 @@ function readDocuments(list: readonly Document[], lines: LineCounter) {
   const documents: YamlDocument[] = [];
   const faults: YamlFault[] = [];
   for (const document of list) {
-    const root = document.contents as Node | null;
+    const root = document.contents;
     const line = root === null ? 1 : lineAt(lines, root.range?.[0] ?? 0);
     try {
       const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });

@@ -75,8 +75,6 @@ export const O_RDONLY = 0;
 export const O_CLOEXEC = 0o2000000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOCK_NONBLOCK = 0o4000;
-export const MSG_DONTWAIT = 0x40;
-export const MSG_TRUNC = 0x20;
 
 /** Throws with the errno of the call just made when it answered -1. */
 function checked(answer: number, syscall: string, what?: string): number {
@@ -133,7 +131,7 @@ export function sendFromPool(fd: number, bytes: Uint8Array): Promise<boolean> {
   });
 }
 
-/** Octets received into the buffer; with MSG_TRUNC in the flags the true length of a datagram that did not fit. */
+/** Octets received into the buffer. */
 export function receive(fd: number, buffer: Uint8Array, flags = 0): number {
   return checked(c.recv(fd, buffer, buffer.length, flags), "recv");
 }

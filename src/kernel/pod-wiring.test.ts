@@ -4,7 +4,8 @@ import { addressOf } from "../../ipam/net/address.ts";
 import { RequestBatch } from "./netlink/batch.ts";
 import { type Netlink, NetlinkSocket } from "./netlink/socket.ts";
 import { withNetns } from "./netns.ts";
-import { hostInterfaceName, PodNetwork, type PodWiring, warmUpPodWiring } from "./pod-wiring.ts";
+import { hostInterfaceName } from "./pod/wiring.ts";
+import { PodNetwork, type PodWiring, warmUpPodWiring } from "./pod-wiring.ts";
 import { ip, ipJson, makeTestNetns, pings, removeTestNetns, type TestNetns } from "./testing.ts";
 
 let host: TestNetns;

@@ -1,6 +1,5 @@
 /**
- * Pods' network wiring on one host: {@link PodNetwork} for any host namespace, and the same as functions for the
- * process's own, which is what the agent uses.
+ * Pods' network wiring on one host.
  */
 import { addressOf } from "../../ipam/net/address.ts";
 import { type Netlink, NetlinkSocket } from "./netlink/socket.ts";
@@ -10,17 +9,7 @@ import { PodRemoval } from "./pod/removal.ts";
 import { type HostSide, wire } from "./pod/wire.ts";
 import type { PodWiring, WiredPod } from "./pod/wiring.ts";
 
-export {
-  GATEWAY_IPV4,
-  GATEWAY_IPV6,
-  HOST_MAC,
-  hostInterfaceName,
-  POD_ROUTE_METRIC,
-  type PodWiring,
-  type WiredPod,
-  WiringFault,
-  type WiringFaultCode,
-} from "./pod/wiring.ts";
+export { type PodWiring, type WiredPod, WiringFault } from "./pod/wiring.ts";
 
 /** Opens a netlink socket in a namespace. Tests give one that fails. */
 export type OpenSocket = (netns: string | undefined) => Netlink;
@@ -63,24 +52,6 @@ export class PodNetwork {
   }
 }
 
-let own: PodNetwork | undefined;
-function ownNetwork(): PodNetwork {
-  own ??= PodNetwork.open();
-  return own;
-}
-
-export function wirePod(wiring: PodWiring): WiredPod {
-  return ownNetwork().wire(wiring);
-}
-
-export function unwirePod(hostInterface: string): Promise<void> {
-  return ownNetwork().unwire(hostInterface);
-}
-
-export function checkPod(wiring: PodWiring): string[] {
-  return ownNetwork().check(wiring);
-}
-
 /**
  * Wires and removes one pod between two scratch namespaces, so that the first real pod does not pay for lazy binding
  * and compilation (2 to 5 ms). Says at the same time whether this machine can do it at all: throws what the kernel
@@ -107,5 +78,4 @@ export async function warmUpPodWiring(): Promise<void> {
     host.close();
     pod.close();
   }
-  ownNetwork();
 }

@@ -28,7 +28,12 @@ export const cniEnvironment = (call: CniCall): Record<string, string> => ({
   CNI_NETNS: call.netns,
   CNI_IFNAME: "eth0",
   CNI_PATH: call.pluginDirectory,
-  CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${call.pod};K8S_POD_INFRA_CONTAINER_ID=${call.containerID}`,
+  CNI_ARGS: [
+    "IgnoreUnknown=1",
+    "K8S_POD_NAMESPACE=default",
+    `K8S_POD_NAME=${call.pod}`,
+    `K8S_POD_INFRA_CONTAINER_ID=${call.containerID}`,
+  ].join(";"),
 });
 
 interface RawResult {

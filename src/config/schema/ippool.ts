@@ -1,7 +1,7 @@
 /** IPPool: a range of pod addresses, cut into blocks that nodes own and announce. */
 import { z } from "zod";
 import { isLinkLocal } from "../../../ipam/net/address.ts";
-import { familyOfPrefix, parsePrefix } from "../../../ipam/net/prefix.ts";
+import { familyOfPrefix, formatPrefix, parsePrefix } from "../../../ipam/net/prefix.ts";
 import { cidr, notYet, selector, whole } from "./fields.ts";
 import { type Problem, shown } from "./problem.ts";
 
@@ -42,10 +42,13 @@ export function ipPoolRules(spec: Readonly<Record<string, unknown>>): Problem[] 
   const [min, max, usual] = familyOfPrefix(prefix) === 4 ? [20, 32, 26] : [116, 128, 122];
   const blockSize = typeof spec["blockSize"] === "number" ? spec["blockSize"] : undefined;
   if (blockSize !== undefined && (blockSize < min || blockSize > max)) {
-    say("blockSize", `${blockSize} is out of range for ${spec["cidr"]}; from ${min} to ${max} is allowed`);
+    say("blockSize", `${blockSize} is out of range for ${formatPrefix(prefix)}; from ${min} to ${max} is allowed`);
   } else if (prefix.length > (blockSize ?? usual) && spec["disabled"] !== true) {
     const cure = blockSize === undefined ? `give a blockSize of ${prefix.length} or more, or ` : "";
-    say("cidr", `${spec["cidr"]} is smaller than one block of /${blockSize ?? usual}; ${cure}use a larger range`);
+    say(
+      "cidr",
+      `${formatPrefix(prefix)} is smaller than one block of /${blockSize ?? usual}; ${cure}use a larger range`,
+    );
   }
   if (isLinkLocal(prefix.address)) say("cidr", `${shown(spec["cidr"])} is link-local; such addresses are never routed`);
   return problems;

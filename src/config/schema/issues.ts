@@ -76,7 +76,7 @@ function knownKeys(schema: z.ZodType, steps: FieldPath): string[] {
     else if (at instanceof z.ZodArray) at = unwrapped(at.element);
     else return [];
   }
-  return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
 function unwrapped(schema: unknown): unknown {
