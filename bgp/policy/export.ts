@@ -3,7 +3,7 @@ import type { Family } from "../../ipam/net/address.ts";
 import { DEFAULT_LOCAL_PREF } from "../rib/decision.ts";
 import { isExternal, type PeerConfig } from "../session/peer-config.ts";
 import { prepend } from "../wire/as-path.ts";
-import { Origin, type PathAttributes } from "../wire/attributes.ts";
+import { Origin, type PathAttributes } from "../wire/path-attributes.ts";
 
 /** RFC 1997. */
 const NO_EXPORT = 0xffffff01;

@@ -2,7 +2,7 @@
 import { sameAddress } from "../../ipam/net/address.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
 import { occurrences } from "../wire/as-path.ts";
-import type { PathAttributes } from "../wire/attributes.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 import { nextHopProblem } from "../wire/update.ts";
 
 /** Why the route cannot be used, in words; undefined: it can. */

@@ -1,31 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
+import { PEER_CONFIG as EXTERNAL } from "../session/testing.ts";
 import { formatAsPath } from "../wire/as-path.ts";
-import type { PathAttributes } from "../wire/attributes.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 import { exportRoute, LOCAL_ATTRIBUTES, type RouteSource } from "./export.ts";
 import { importProblem } from "./import.ts";
 
-const EXTERNAL: PeerConfig = {
-  name: "tor1",
-  address: addressOf("10.0.0.1"),
-  port: 179,
-  asNumber: 65001,
-  localAsNumber: 64512,
-  routerId: addressOf("10.0.0.11"),
-  sourceAddress: undefined,
-  passive: false,
-  families: [4, 6],
-  holdTime: 90,
-  keepaliveTime: undefined,
-  connectRetryTime: 5,
-  restartTime: 120,
-  localAddresses: { 4: addressOf("10.0.0.11") },
-  nextHopMode: "Auto",
-  numAllowedLocalAsNumbers: 0,
-  ttlSecurity: undefined,
-  exportScope: "all",
-};
 const INTERNAL: PeerConfig = { ...EXTERNAL, asNumber: 64512 };
 const LEARNED: PathAttributes = {
   origin: 0,

@@ -2,15 +2,10 @@
 import { importProblem } from "../policy/import.ts";
 import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
-import {
-  type AttributeContext,
-  type DecodedAttributes,
-  decodeAttributes,
-  type PathAttributes,
-  type RawAttribute,
-} from "../wire/attributes.ts";
+import { type DecodedAttributes, decodeAttributes, type RawAttribute } from "../wire/attributes.ts";
 import { AttributeType } from "../wire/codes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
+import { type AttributeContext, type PathAttributes } from "../wire/path-attributes.ts";
 import { type Announcement, decodeUpdate, type Update } from "../wire/update.ts";
 import type { Rib } from "./rib.ts";
 

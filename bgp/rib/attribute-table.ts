@@ -5,9 +5,10 @@
  * the octets mean depends on the session (two- or four-octet AS numbers, external or internal): that is part of the
  * key.
  */
-import type { DecodedAttributes, PathAttributes } from "../wire/attributes.ts";
+import type { DecodedAttributes } from "../wire/attributes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
 import { sameOctets } from "../wire/octets.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 
 interface Row {
   readonly key: Uint8Array;

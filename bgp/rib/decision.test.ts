@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { addressOf } from "../../ipam/net/address.ts";
-import type { PathAttributes } from "../wire/attributes.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 import { type Candidate, decide } from "./decision.ts";
 
 const ATTRIBUTES: PathAttributes = {

@@ -20,7 +20,7 @@
  */
 import { type Address, compareAddresses } from "../../ipam/net/address.ts";
 import { neighborAs, pathLength } from "../wire/as-path.ts";
-import type { PathAttributes } from "../wire/attributes.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 
 export interface Candidate {
   readonly path: number;

@@ -4,11 +4,12 @@ import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
 import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
-import type { PathAttributes } from "../wire/attributes.ts";
+import { PEER_CONFIG } from "../session/testing.ts";
 import { HEADER_LENGTH } from "../wire/codes.ts";
 import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from "../wire/encode-update.ts";
 import { isFault } from "../wire/fault.ts";
 import { prefixesOf } from "../wire/nlri.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
 import { decodeUpdate, type Update } from "../wire/update.ts";
 import { type Imported, importUpdate } from "./adj-rib-in.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
@@ -29,24 +30,12 @@ const NEGOTIATED: Negotiated = {
 
 function config(n: number): PeerConfig {
   return {
+    ...PEER_CONFIG,
     name: `p${n}`,
     address: addressOf(`10.0.0.${n}`),
-    port: 179,
     asNumber: 65000 + n,
-    localAsNumber: 64512,
     routerId: addressOf("10.0.0.99"),
-    sourceAddress: undefined,
-    passive: false,
-    families: [4, 6],
-    holdTime: 90,
-    keepaliveTime: undefined,
-    connectRetryTime: 5,
-    restartTime: 120,
     localAddresses: { 4: addressOf("10.0.0.99") },
-    nextHopMode: "Auto",
-    numAllowedLocalAsNumbers: 0,
-    ttlSecurity: undefined,
-    exportScope: "all",
   };
 }
 

@@ -4,27 +4,8 @@ import type { Open } from "../wire/open.ts";
 import { cease, Fsm, type FsmEvent, type FsmHost, type StateName } from "./fsm.ts";
 import { ourOpen } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
-
-const CONFIG: PeerConfig = {
-  name: "tor1",
-  address: addressOf("10.0.0.1"),
-  port: 179,
-  asNumber: 65001,
-  localAsNumber: 64512,
-  routerId: addressOf("10.0.0.11"),
-  sourceAddress: undefined,
-  passive: false,
-  families: [4, 6],
-  holdTime: 9,
-  keepaliveTime: undefined,
-  connectRetryTime: 5,
-  restartTime: 120,
-  localAddresses: { 4: addressOf("10.0.0.11") },
-  nextHopMode: "Auto",
-  numAllowedLocalAsNumbers: 0,
-  ttlSecurity: undefined,
-  exportScope: "all",
-};
+import { step } from "./step.ts";
+import { PEER_CONFIG as CONFIG } from "./testing.ts";
 
 const PEER_OPEN: Open = ourOpen(
   { ...CONFIG, asNumber: 64512, localAsNumber: 65001, routerId: addressOf("10.0.0.1"), holdTime: 6 },
@@ -93,7 +74,7 @@ const PATH: Readonly<Record<StateName, readonly string[]>> = {
 
 function fsmIn(state: StateName, { did, host }: Trace): Fsm {
   const fsm = new Fsm(host, true, 0);
-  for (const event of PATH[state]) fsm.handle(EVENTS[event] as FsmEvent, 0);
+  for (const event of PATH[state]) step(fsm, EVENTS[event] as FsmEvent, 0);
   expect(fsm.state).toBe(state);
   did.length = 0;
   return fsm;
@@ -161,7 +142,7 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
   it.each(CASES)("%s, %s -> %s", (state, event, expected) => {
     const traced = trace();
     const fsm = fsmIn(state, traced);
-    fsm.handle(EVENTS[event] as FsmEvent, 1000);
+    step(fsm, EVENTS[event] as FsmEvent, 1000);
     expect(`${fsm.state}: ${traced.did.join(", ")}`.trim()).toBe(expected);
     if (fsm.state !== state) expect(fsm.reason).not.toBe(state === "OpenConfirm" ? undefined : "");
   });
@@ -190,7 +171,7 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
   ])("OPEN with %s", (_name, change, subcode) => {
     const traced = trace();
     const fsm = fsmIn("OpenSent", traced);
-    fsm.handle({ kind: "OpenReceived", open: { ...PEER_OPEN, ...change } }, 0);
+    step(fsm, { kind: "OpenReceived", open: { ...PEER_OPEN, ...change } }, 0);
     if (subcode === undefined) expect(fsm.negotiated?.families).toEqual([4]);
     else expect(traced.did).toEqual([`NOTIFICATION ${subcode}`, "close"]);
   });
@@ -200,7 +181,7 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
     const traced = trace(config);
     const fsm = fsmIn("OpenSent", traced);
     const open = { ...PEER_OPEN, asNumber: 64512, bgpIdentifier: config.routerId };
-    fsm.handle({ kind: "OpenReceived", open }, 0);
+    step(fsm, { kind: "OpenReceived", open }, 0);
     expect(traced.did).toEqual(["NOTIFICATION 2/3", "close"]);
   });
 
@@ -208,9 +189,9 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
     const fsm = new Fsm(trace().host, true, 0);
     const waits: number[] = [];
     for (let i = 0; i < 8; i++) {
-      fsm.handle(EVENTS["ManualStart"] as FsmEvent, 0);
-      fsm.handle(EVENTS["TcpConnected"] as FsmEvent, 0);
-      fsm.handle(EVENTS["NotificationReceived"] as FsmEvent, 0);
+      step(fsm, EVENTS["ManualStart"] as FsmEvent, 0);
+      step(fsm, EVENTS["TcpConnected"] as FsmEvent, 0);
+      step(fsm, EVENTS["NotificationReceived"] as FsmEvent, 0);
       waits.push(fsm.timers.next());
     }
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
@@ -218,7 +199,7 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
 
   it("says why it is where it is", () => {
     const fsm = fsmIn("Established", trace());
-    fsm.handle(EVENTS["HoldTimerExpires"] as FsmEvent, 0);
+    step(fsm, EVENTS["HoldTimerExpires"] as FsmEvent, 0);
     expect(fsm.reason).toBe("sent Hold Timer Expired (nothing received for 6 s)");
   });
 });

@@ -1,7 +1,8 @@
 /**
- * The BGP finite state machine of one connection (RFC 4271 8).
+ * What the BGP finite state machine of one connection holds, and what its states have in common (RFC 4271 8).
  *
- * A state is a function from an event to the next state and the reason in words; one file each. A machine asks its
+ * A state is a function from an event to the next state and the reason in words; one file each, put together in
+ * step.ts. A machine asks its
  * peer for effects (dial, send, close) and never waits. A peer has two machines at most: one that dials, and one for a
  * connection the other side opened (RFC 4271 8.2.1); collision.ts chooses between them.
  */
@@ -9,13 +10,7 @@ import { CeaseSubcode, ErrorCode } from "../wire/codes.ts";
 import type { Fault } from "../wire/fault.ts";
 import { describeNotification, encodeNotification, type Notification } from "../wire/notification.ts";
 import type { Open } from "../wire/open.ts";
-import { active } from "./active.ts";
-import { connect } from "./connect.ts";
-import { established } from "./established.ts";
-import { idle } from "./idle.ts";
 import type { Negotiated } from "./negotiate.ts";
-import { openConfirm } from "./open-confirm.ts";
-import { openSent } from "./open-sent.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import { Timers } from "./timers.ts";
 
@@ -62,15 +57,6 @@ export interface FsmHost {
   jitter(): number;
 }
 
-const STATES: Readonly<Record<StateName, StateHandler>> = {
-  Idle: idle,
-  Connect: connect,
-  Active: active,
-  OpenSent: openSent,
-  OpenConfirm: openConfirm,
-  Established: established,
-};
-
 /** RFC 4271 8.2.2: how long an OPEN may take. */
 export const LARGE_HOLD_TIME_S = 240;
 const FIRST_IDLE_HOLD_S = 1;
@@ -95,17 +81,13 @@ export class Fsm {
     this.since = now;
   }
 
-  /** Runs one event; returns the state it came from when the state changed. */
-  handle(event: FsmEvent, now: number): StateName | undefined {
-    const before = this.state;
-    const next = STATES[before](this, event, now);
-    if (next === undefined) return undefined;
-    this.reason = next.reason;
-    if (next.state === before) return undefined;
-    this.state = next.state;
+  /** The state machine's own: step.ts calls it. */
+  enter({ state, reason }: Next, now: number): void {
+    this.reason = reason;
+    if (state === this.state) return;
+    this.state = state;
     this.since = now;
-    if (next.state === "Established") this.#idleHold = FIRST_IDLE_HOLD_S;
-    return before;
+    if (state === "Established") this.#idleHold = FIRST_IDLE_HOLD_S;
   }
 
   /** Seconds on the caller's clock. */

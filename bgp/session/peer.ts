@@ -10,6 +10,7 @@ import { isLostSession, loser } from "./collision.ts";
 import { COLLISION, type Ending, Fsm, type FsmEvent, type FsmHost, type StateName } from "./fsm.ts";
 import { type Negotiated, ourOpen } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
+import { step } from "./step.ts";
 import type { TimerName } from "./timers.ts";
 
 /** What a peer asks of the speaker. */
@@ -153,7 +154,7 @@ export class Peer {
 
   #handle(fsm: Fsm, event: FsmEvent, now: number): void {
     const connectionBefore = fsm.connection;
-    const from = fsm.handle(event, now);
+    const from = step(fsm, event, now);
     if (connectionBefore !== undefined && fsm.connection === undefined) this.#links.delete(connectionBefore);
     if (from === undefined) return;
     if (fsm.state === "OpenConfirm" && event.kind === "OpenReceived") {

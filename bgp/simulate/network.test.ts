@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
+import { PEER_CONFIG } from "../session/testing.ts";
 import { Network } from "./network.ts";
 
 const UNDERLAY = [
@@ -32,24 +33,13 @@ function peersOf(n: number, count: number, asOf: (n: number) => number): PeerCon
   return Array.from({ length: count }, (_, i) => i + 1)
     .filter((m) => m !== n)
     .map((m) => ({
+      ...PEER_CONFIG,
       name: `n${m}`,
       address: addressOf(`10.0.0.${m}`),
-      port: 179,
       asNumber: asOf(m),
       localAsNumber: asOf(n),
       routerId: addressOf(`10.0.0.${n}`),
-      sourceAddress: undefined,
-      passive: false,
-      families: [4, 6] as const,
-      holdTime: 9,
-      keepaliveTime: undefined,
-      connectRetryTime: 5,
-      restartTime: 120,
       localAddresses: { 4: addressOf(`10.0.0.${n}`), 6: addressOf(`fd00::${n}`) },
-      nextHopMode: "Auto" as const,
-      numAllowedLocalAsNumbers: 0,
-      ttlSecurity: undefined,
-      exportScope: "all" as const,
     }));
 }
 

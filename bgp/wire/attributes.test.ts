@@ -11,9 +11,10 @@ import {
   pathLength,
   prepend,
 } from "./as-path.ts";
-import { decodeAttributes, type PathAttributes, type RawAttribute } from "./attributes.ts";
+import { decodeAttributes, type RawAttribute } from "./attributes.ts";
 import { encodeAttributes } from "./encode-attributes.ts";
 import { isFault } from "./fault.ts";
+import { type PathAttributes } from "./path-attributes.ts";
 import { decodeUpdate, type Update } from "./update.ts";
 
 const raw = (flags: number, type: number, value: string): RawAttribute => ({

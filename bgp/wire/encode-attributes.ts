@@ -1,8 +1,8 @@
 /** Path attributes to octets, in ascending order of type (RFC 4271 5). */
 import { encodeAsPath, SegmentType } from "./as-path.ts";
-import type { PathAttributes } from "./attributes.ts";
 import { AS_TRANS, AttributeFlag, AttributeType } from "./codes.ts";
 import { concat, octetsOfU16, octetsOfU32 } from "./octets.ts";
+import type { PathAttributes } from "./path-attributes.ts";
 
 const WELL_KNOWN = AttributeFlag.Transitive;
 const OPTIONAL = AttributeFlag.Optional;

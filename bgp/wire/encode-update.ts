@@ -1,13 +1,13 @@
 /** UPDATE messages from routes: as many prefixes in each as fit. */
 import { type Family } from "../../ipam/net/address.ts";
 import { type Prefix } from "../../ipam/net/prefix.ts";
-import type { PathAttributes } from "./attributes.ts";
 import { afiOf } from "./capability.ts";
 import { AttributeFlag, AttributeType, HEADER_LENGTH, MessageType, SAFI_UNICAST } from "./codes.ts";
 import { encodeAttribute, encodeAttributes } from "./encode-attributes.ts";
 import { frame } from "./framer.ts";
 import { encodePrefix } from "./nlri.ts";
 import { concat, octetsOfU16 } from "./octets.ts";
+import type { PathAttributes } from "./path-attributes.ts";
 
 export interface EncodeLimits {
   readonly asOctets: 2 | 4;

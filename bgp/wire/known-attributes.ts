@@ -4,9 +4,9 @@
  * The sections in brackets are those of RFC 7606 that give the remedy.
  */
 import { type AsPath, decodeAsPath, SegmentType } from "./as-path.ts";
-import { type Aggregator, type AttributeContext, Origin, type PathAttributes } from "./attributes.ts";
 import { AttributeFlag, AttributeType } from "./codes.ts";
 import { u16, u32 } from "./octets.ts";
+import { type Aggregator, type AttributeContext, Origin, type PathAttributes } from "./path-attributes.ts";
 
 /** Attributes as they are being read; what a two-octet speaker passed along is merged in at the end. */
 export type Draft = { -readonly [K in keyof PathAttributes]?: PathAttributes[K] } & {

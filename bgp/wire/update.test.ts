@@ -3,11 +3,12 @@ import fc from "fast-check";
 import { addressOf, type Family } from "../../ipam/net/address.ts";
 import { formatPrefix, type Prefix, prefixAround, prefixOf } from "../../ipam/net/prefix.ts";
 import { SegmentType } from "./as-path.ts";
-import { decodeAttributes, type PathAttributes } from "./attributes.ts";
+import { decodeAttributes } from "./attributes.ts";
 import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from "./encode-update.ts";
 import { isFault } from "./fault.ts";
 import { Framer, type RawMessage } from "./framer.ts";
 import { prefixesOf } from "./nlri.ts";
+import { type PathAttributes } from "./path-attributes.ts";
 import { decodeUpdate, type Update } from "./update.ts";
 
 const LIMITS = { asOctets: 4, maxLength: 4096 } as const;

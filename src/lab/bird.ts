@@ -7,7 +7,7 @@
  * the routes go at once, which is what a cut node needs.
  */
 import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS } from "./addressing.ts";
-import type { RouterRoute, RouterSession } from "./router.ts";
+import type { RouterRoute, RouterSession } from "./router-view.ts";
 import { type FabricPort, type NodePlan, RACK_BRIDGE, type RouterPlan, VM_PORT } from "./topology.ts";
 
 export function birdConfig(router: RouterPlan, nodes: readonly NodePlan[]): string {

@@ -5,7 +5,7 @@
  * FRR helps a restarting neighbour by default.
  */
 import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, POD_POOLS } from "./addressing.ts";
-import type { RouterRoute, RouterSession } from "./router.ts";
+import type { RouterRoute, RouterSession } from "./router-view.ts";
 import type { NodePlan, RouterPlan } from "./topology.ts";
 
 export function zebraConfig(router: RouterPlan): string {

@@ -5,20 +5,9 @@ import { must, run } from "./command.ts";
 import { bgpdConfig, parseFrrRoutes, parseFrrSummary, zebraConfig } from "./frr.ts";
 import { labPaths } from "./paths.ts";
 import { type ProcessStart, start } from "./processes.ts";
+import type { RouterRoute, RouterSession } from "./router-view.ts";
 import type { LabPlan, RouterPlan } from "./topology.ts";
 import { until } from "./wait.ts";
-
-export interface RouterSession {
-  /** The neighbour by its name in the lab. */
-  readonly peer: string;
-  readonly state: string;
-  readonly established: boolean;
-}
-
-export interface RouterRoute {
-  readonly prefix: string;
-  readonly nextHops: readonly string[];
-}
 
 const FRR_DAEMONS = "/usr/lib/frr";
 

@@ -3,7 +3,8 @@ import { addresses } from "./addressing.ts";
 import { type AgentStatus, agentRecord, agentRuns, agentStatus } from "./agents.ts";
 import { labPaths, nodePaths } from "./paths.ts";
 import { isRunning } from "./proc.ts";
-import { controlSocket, type RouterRoute, type RouterSession, routerRoutes, routerSessions } from "./router.ts";
+import { controlSocket, routerRoutes, routerSessions } from "./router.ts";
+import type { RouterRoute, RouterSession } from "./router-view.ts";
 import { type LabState, readState } from "./state.ts";
 import { type LabPlan, type NodePlan, planLab, type RouterPlan } from "./topology.ts";
 
