@@ -58,14 +58,19 @@ function assemble(config: AgentConfig, log: Log) {
   const routing = new Routing(log.child({ part: "bgp" }));
   const masquerade = new MasqueradeRules(log);
   let loaded = false;
-  const update = () => {
+  // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
+  const announce = () => {
     const { current } = configuration;
-    // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
     if (current === undefined || !loaded) return;
     routing.announce(originate(pods.allocator.blocks(), pods.addresses(), current.pools));
+  };
+  const update = () => {
+    announce();
+    const { current } = configuration;
+    if (current === undefined || !loaded) return;
     routing.setPeers(peerConfigs(current.node), current.node.listenPort);
   };
-  const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: update });
+  const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);

@@ -9,6 +9,7 @@ import type { SpeakerEvent } from "../../bgp/facts.ts";
 import type { ForwardingChange } from "../../bgp/rib/rib.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { Speaker } from "../../bgp/speaker.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { watchKernel } from "../kernel/monitor.ts";
 import { KernelRoutes, ROUTE_METRIC, ROUTE_PROTOCOL } from "../kernel/routes.ts";
 import { listenTcp } from "../kernel/tcp.ts";
@@ -19,8 +20,9 @@ import type { Origination } from "./originate.ts";
 import { SpeakerLoop } from "./speaker-loop.ts";
 import { underlayOf } from "./underlay.ts";
 
-/** A burst of kernel events is one look at the table. */
+/** A burst of kernel events is one look at the table; a large table is looked at less often, a tenth of the time. */
 const KERNEL_QUIET_MS = 50;
+const LOOK_SHARE = 10;
 /** What the kernel refused is tried again, and convergence looked at. */
 const CHECK_MS = 500;
 const LISTEN_RETRY_MS = 5_000;
@@ -37,6 +39,9 @@ export class Routing {
   #listenProblem: string | undefined;
   #convergence: Convergence | undefined;
   #kernelTimer: NodeJS.Timeout | undefined;
+  #announced: string | undefined;
+  /** Milliseconds that the last look at the kernel's table took. */
+  #lookTook = 0;
 
   constructor(log: Log) {
     this.#log = log;
@@ -75,6 +80,10 @@ export class Routing {
   }
 
   announce({ networks, blackholes }: Origination): void {
+    // Asked after every pod; it differs only after a claim, a borrowed address or a change of pools.
+    const text = [networks, blackholes].map((prefixes) => prefixes.map(formatPrefix).join(" ")).join(";");
+    if (text === this.#announced) return;
+    this.#announced = text;
     this.forwarding.setBlackholes(blackholes);
     this.#loop.tell({ kind: "networks", prefixes: networks });
   }
@@ -117,17 +126,22 @@ export class Routing {
   }
 
   #kernelChanged(): void {
-    this.#kernelTimer ??= setTimeout(() => {
-      this.#kernelTimer = undefined;
-      this.#lookAtKernel();
-    }, KERNEL_QUIET_MS);
+    this.#kernelTimer ??= setTimeout(
+      () => {
+        this.#kernelTimer = undefined;
+        this.#lookAtKernel();
+      },
+      Math.max(KERNEL_QUIET_MS, LOOK_SHARE * this.#lookTook),
+    );
   }
 
   #lookAtKernel(): void {
+    const started = performance.now();
     const routes = this.#kernel.list();
     this.#loop.tell({ kind: "underlay", routes: underlayOf(routes) });
     const repaired = this.forwarding.compare(routes);
     if (repaired > 0) this.#log.info("kernel routes brought in line", { routes: repaired });
+    this.#lookTook = performance.now() - started;
   }
 
   #check(): void {
