@@ -6,6 +6,7 @@
  * key.
  */
 import type { DecodedAttributes } from "../wire/attributes.ts";
+import { encodeAttributes } from "../wire/encode-attributes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
 import { sameOctets } from "../wire/octets.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
@@ -16,6 +17,8 @@ interface Row {
   readonly attributes: PathAttributes;
   readonly discarded: readonly Fault[];
   references: number;
+  /** The set as it is sent, by octets of an AS number; made when first needed. */
+  readonly encoded: { 2?: Uint8Array; 4?: Uint8Array };
 }
 
 export class AttributeTable {
@@ -29,6 +32,13 @@ export class AttributeTable {
 
   attributes(id: number): PathAttributes {
     return this.#row(id).attributes;
+  }
+
+  /** Everything of the set but MP_REACH_NLRI, as it is sent. */
+  encoded(id: number, asOctets: 2 | 4): Uint8Array {
+    const { encoded, attributes } = this.#row(id);
+    encoded[asOctets] ??= encodeAttributes(attributes, asOctets);
+    return encoded[asOctets];
   }
 
   discarded(id: number): readonly Fault[] {
@@ -51,7 +61,7 @@ export class AttributeTable {
     const decoded = decode();
     if (isFault(decoded)) return decoded;
     const id = this.#free.pop() ?? this.#rows.length;
-    this.#rows[id] = { key: key.slice(), hash, ...decoded, references: 1 };
+    this.#rows[id] = { key: key.slice(), hash, ...decoded, references: 1, encoded: {} };
     if (bucket === undefined) this.#byHash.set(hash, [id]);
     else bucket.push(id);
     return id;

@@ -44,12 +44,8 @@ export function packUpdates(out: AdjRibOut, context: PackContext): Uint8Array[] 
   const messages = announceGroups(groups, withdrawn, out, context);
   for (const id of exported.values()) if (id !== NOT_ANNOUNCED) attributes.release(id);
   // Withdrawals go first: what they free may be what a limit at the peer is waiting for.
-  const limits = { asOctets: context.negotiated.asOctets, maxLength: MAX_MESSAGE_LENGTH };
-  const withdrawals = encodeWithdrawals(
-    rib.family,
-    withdrawn.map((prefix) => rib.prefixes.prefix(prefix)),
-    limits,
-  );
+  const gone = withdrawn.map((prefix) => rib.prefixes.prefix(prefix));
+  const withdrawals = encodeWithdrawals(rib.family, gone, MAX_MESSAGE_LENGTH);
   for (const prefix of withdrawn) forget(prefix, out, context);
   if (out.pending.size === 0 && out.endOfRibDue) {
     out.endOfRibDue = false;
@@ -64,11 +60,12 @@ function announceGroups(
   out: AdjRibOut,
   { rib, attributes, negotiated }: PackContext,
 ): Uint8Array[] {
-  const limits = { asOctets: negotiated.asOctets, maxLength: MAX_MESSAGE_LENGTH };
   const messages: Uint8Array[] = [];
   for (const [id, ids] of groups) {
     const prefixes = ids.map((prefix) => rib.prefixes.prefix(prefix));
-    const encoded = encodeAnnouncements(rib.family, prefixes, attributes.attributes(id), limits);
+    const { nextHop: address, linkLocalNextHop: linkLocal } = attributes.attributes(id);
+    const octets = attributes.encoded(id, negotiated.asOctets);
+    const encoded = encodeAnnouncements(rib.family, prefixes, octets, { address, linkLocal }, MAX_MESSAGE_LENGTH);
     if (encoded === undefined) {
       // RFC 4271 9.2: a route that does not fit must not leave an older one standing.
       withdrawn.push(...ids.filter((prefix) => out.announced(prefix) !== NOT_ANNOUNCED));

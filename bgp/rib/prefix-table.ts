@@ -95,8 +95,9 @@ export class PrefixTable {
     this.#free.push(id);
   }
 
+  /** In the order they came, by and large: neighbours in it tend to share their attributes. */
   *ids(): IterableIterator<number> {
-    for (const id of this.#slots) if (id !== EMPTY) yield id;
+    for (let id = 0; id < this.#used; id++) if (this.#length[id] !== UNUSED) yield id;
   }
 
   #readKey(octets: Uint8Array, at: number, length: number): void {
@@ -163,7 +164,7 @@ export class PrefixTable {
 
   #grow(): void {
     const key = this.#key.slice();
-    const inUse = [...this.ids()];
+    const inUse = [...this.ids()].filter((id) => id < this.#length.length);
     const capacity = this.#length.length * 2;
     this.#address = grown(this.#address, new Uint32Array(capacity * this.#words));
     this.#length = grown(this.#length, new Uint8Array(capacity));

@@ -6,17 +6,17 @@ import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
 import { PEER_CONFIG } from "../session/testing.ts";
 import { HEADER_LENGTH } from "../wire/codes.ts";
-import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from "../wire/encode-update.ts";
+import { encodeEndOfRib, encodeWithdrawals } from "../wire/encode-update.ts";
 import { isFault } from "../wire/fault.ts";
 import { prefixesOf } from "../wire/nlri.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
+import { announcements } from "../wire/testing.ts";
 import { decodeUpdate, type Update } from "../wire/update.ts";
 import { type Imported, importUpdate } from "./adj-rib-in.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
 import { packUpdates } from "./packer.ts";
 import { Rib } from "./rib.ts";
 
-const LIMITS = { asOctets: 4, maxLength: 4096 } as const;
 const NEGOTIATED: Negotiated = {
   families: [4, 6],
   asOctets: 4,
@@ -59,12 +59,12 @@ function receive(rib: Rib, n: number, message: Uint8Array, negotiated = NEGOTIAT
 }
 
 function announce(rib: Rib, n: number, prefixes: string[], extra: Partial<PathAttributes> = {}): void {
-  const messages = encodeAnnouncements(4, prefixes.map(prefixOf), attributes(n, extra), LIMITS) as Uint8Array[];
+  const messages = announcements(4, prefixes.map(prefixOf), attributes(n, extra)) as Uint8Array[];
   for (const message of messages) expect(receive(rib, n, message)).toMatchObject({ faults: [] });
 }
 
 function withdraw(rib: Rib, n: number, prefixes: string[]): void {
-  for (const message of encodeWithdrawals(4, prefixes.map(prefixOf), LIMITS)) receive(rib, n, message);
+  for (const message of encodeWithdrawals(4, prefixes.map(prefixOf), 4096)) receive(rib, n, message);
 }
 
 /** Prefix to gateway, decided. */
@@ -140,7 +140,7 @@ describe("the RIB", () => {
   it("a malformed attribute withdraws the routes of its UPDATE and keeps the session (RFC 7606)", () => {
     const rib = ribWith(1);
     announce(rib, 1, ["10.1.0.0/16", "10.2.0.0/16"]);
-    const [message] = encodeAnnouncements(4, [prefixOf("10.1.0.0/16")], attributes(1), LIMITS) as [Uint8Array];
+    const [message] = announcements(4, [prefixOf("10.1.0.0/16")], attributes(1)) as [Uint8Array];
     message[HEADER_LENGTH + 4 + 3] = 9; // ORIGIN
     const imported = receive(rib, 1, message);
     expect(isFault(imported)).toBe(false);
@@ -160,7 +160,7 @@ describe("the RIB", () => {
   it("families that were not negotiated are passed over", () => {
     const rib = ribWith(1);
     const v6 = { ...attributes(1), nextHop: addressOf("fd00::1") };
-    const [message] = encodeAnnouncements(6, [prefixOf("fd00:244::/48")], v6, LIMITS) as [Uint8Array];
+    const [message] = announcements(6, [prefixOf("fd00:244::/48")], v6) as [Uint8Array];
     receive(rib, 1, message, { ...NEGOTIATED, families: [4] });
     expect(rib.families[6].prefixes.size).toBe(0);
   });

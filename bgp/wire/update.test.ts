@@ -4,14 +4,14 @@ import { addressOf, type Family } from "../../ipam/net/address.ts";
 import { formatPrefix, type Prefix, prefixAround, prefixOf } from "../../ipam/net/prefix.ts";
 import { SegmentType } from "./as-path.ts";
 import { decodeAttributes } from "./attributes.ts";
-import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from "./encode-update.ts";
+import { encodeEndOfRib, encodeWithdrawals } from "./encode-update.ts";
 import { isFault } from "./fault.ts";
 import { Framer, type RawMessage } from "./framer.ts";
 import { prefixesOf } from "./nlri.ts";
 import { type PathAttributes } from "./path-attributes.ts";
+import { announcements } from "./testing.ts";
 import { decodeUpdate, type Update } from "./update.ts";
 
-const LIMITS = { asOctets: 4, maxLength: 4096 } as const;
 const hexOf = (octets: Uint8Array) => Buffer.from(octets).toString("hex");
 const body = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
 
@@ -51,7 +51,7 @@ const V4: PathAttributes = {
 
 describe("UPDATE, golden octets", () => {
   it("announces IPv4 prefixes", () => {
-    const messages = encodeAnnouncements(4, [prefixOf("10.244.0.0/26"), prefixOf("10.0.0.0/8")], V4, LIMITS);
+    const messages = announcements(4, [prefixOf("10.244.0.0/26"), prefixOf("10.0.0.0/8")], V4);
     expect(messages?.map(hexOf)).toEqual([
       `${"ff".repeat(16)}0032020000001440010100400206020100 00fde9400304 0a0000011a0af40000080a`.replaceAll(" ", ""),
     ]);
@@ -59,7 +59,7 @@ describe("UPDATE, golden octets", () => {
 
   it("announces IPv6 prefixes with MP_REACH_NLRI first", () => {
     const attributes = { ...V4, nextHop: addressOf("fd00::1"), localPref: 100 };
-    const messages = encodeAnnouncements(6, [prefixOf("fd00:244::/122")], attributes, LIMITS);
+    const messages = announcements(6, [prefixOf("fd00:244::/122")], attributes);
     const reach = `800e26 0002 01 10 fd000000000000000000000000000001 00 7a fd000244000000000000000000000000`;
     const rest = `40010100 400206 0201 0000fde9 400504 00000064`;
     const attributesHex = `${reach}${rest}`.replaceAll(" ", "");
@@ -69,9 +69,9 @@ describe("UPDATE, golden octets", () => {
   });
 
   it("withdraws, in both families", () => {
-    const v4 = encodeWithdrawals(4, [prefixOf("10.244.0.0/26")], LIMITS);
+    const v4 = encodeWithdrawals(4, [prefixOf("10.244.0.0/26")], 4096);
     expect(v4.map(hexOf)).toEqual([`${"ff".repeat(16)}001c0200051a0af400000000`]);
-    const v6 = encodeWithdrawals(6, [prefixOf("fd00::/16")], LIMITS);
+    const v6 = encodeWithdrawals(6, [prefixOf("fd00::/16")], 4096);
     expect(v6.map(hexOf)).toEqual([`${"ff".repeat(16)}00200200000009800f0600020110fd00`]);
   });
 
@@ -141,9 +141,8 @@ describe("packing", () => {
     const attributes = family === 4 ? V4 : { ...V4, nextHop: addressOf("fd00::1") };
     fc.assert(
       fc.property(prefixes(family), fc.integer({ min: 120, max: 4096 }), (list, maxLength) => {
-        const limits = { asOctets: 4 as const, maxLength };
-        const announced = encodeAnnouncements(family, list, attributes, limits) ?? [];
-        const withdrawn = encodeWithdrawals(family, list, limits);
+        const announced = announcements(family, list, attributes, maxLength) ?? [];
+        const withdrawn = encodeWithdrawals(family, list, maxLength);
         for (const message of [...announced, ...withdrawn]) expect(message.length).toBeLessThanOrEqual(maxLength);
         const texts = (all: readonly Prefix[]) => all.map(formatPrefix);
         const updates = announced.map((message) => decodeUpdate(bodyOf(message)) as Update);
@@ -161,7 +160,7 @@ describe("packing", () => {
 
   it("says so when not one prefix fits beside the attributes", () => {
     const communities = Array.from({ length: 1020 }, (_, i) => i);
-    expect(encodeAnnouncements(4, [prefixOf("10.244.0.0/26")], { ...V4, communities }, LIMITS)).toBeUndefined();
+    expect(announcements(4, [prefixOf("10.244.0.0/26")], { ...V4, communities })).toBeUndefined();
   });
 });
 
