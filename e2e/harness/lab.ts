@@ -117,8 +117,8 @@ export class ScenarioLab {
       for (const { netns } of this.#status?.routers ?? []) {
         await Promise.all(processesIn(netns, "tcpdump").map((process) => end(process)));
       }
-    } finally {
       await this.#ask(["down"]);
+    } finally {
       await this.#giveTurn();
     }
   }

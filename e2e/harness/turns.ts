@@ -23,6 +23,6 @@ function listening(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.once("error", reject);
-    server.listen(ADDRESS, () => resolve(server));
+    server.unref().listen(ADDRESS, () => resolve(server));
   });
 }

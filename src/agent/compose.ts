@@ -9,9 +9,10 @@
  * the peers hear is everything.
  */
 
+import type { Server } from "node:http";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
-import { type Reply, type Routes, serveHttp, serveSocket } from "../api/server.ts";
+import { type Reply, type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
@@ -34,17 +35,24 @@ export interface Agent {
 export async function startAgent(config: AgentConfig): Promise<Agent> {
   const log = openLog({ level: config.log.level, ...(config.log.file === undefined ? {} : { file: config.log.file }) });
   log.info("overland agent starts", { node: config.nodeName, pid: process.pid, node_version: process.version });
+  await refuseSecond(config.socket);
   enableForwarding();
   await warmUpPodWiring();
   const parts = assemble(config, log);
-  const socket = await serveSocket(config.socket, parts.socketRoutes);
-  const http = config.http && (await serveHttp(config.http.host, config.http.port, parts.httpRoutes));
+  const servers: Server[] = [];
+  try {
+    servers.push(await serveSocket(config.socket, parts.socketRoutes));
+    if (config.http !== undefined) servers.push(await serveHttp(config.http.host, config.http.port, parts.httpRoutes));
+  } catch (error) {
+    for (const server of servers) server.close();
+    await parts.stop();
+    throw error;
+  }
   void parts.run().catch((error: unknown) => log.error("start failed", { error }));
   return {
     async stop() {
       log.info("overland agent stops; routes and pods stay");
-      socket.close();
-      http?.close();
+      for (const server of servers) server.close();
       await parts.stop();
       await log.close();
     },

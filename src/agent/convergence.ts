@@ -19,10 +19,6 @@ export class Convergence {
     this.#startedAt = now;
   }
 
-  get done(): boolean {
-    return this.#done;
-  }
-
   /** What is still waited for, in words; once empty it stays so. */
   waitingFor(neighbors: readonly Neighbor[], now: number): string[] {
     if (this.#done) return [];

@@ -40,6 +40,7 @@ export class Routing {
   #convergence: Convergence | undefined;
   #kernelTimer: NodeJS.Timeout | undefined;
   #announced: string | undefined;
+  #swept = false;
   /** Milliseconds that the last look at the kernel's table took. */
   #lookTook = 0;
 
@@ -69,7 +70,8 @@ export class Routing {
     if (this.#listenProblem !== undefined) return [this.#listenProblem];
     if (this.#convergence === undefined) return ["waiting for the configuration of peers"];
     const waiting = this.#convergence.waitingFor(this.speaker.neighbors, performance.now());
-    return waiting.map((what) => `waiting for ${what}`);
+    if (waiting.length > 0) return waiting.map((what) => `waiting for ${what}`);
+    return this.#swept ? [] : ["about to sweep what an earlier run left"];
   }
 
   /** The first call starts the sessions: whatever is to be announced must be known before. */
@@ -146,8 +148,9 @@ export class Routing {
 
   #check(): void {
     if (this.forwarding.hasRefused) this.#lookAtKernel();
-    if (this.#convergence === undefined || this.#convergence.done) return;
-    if (this.notReady().length > 0 || this.speaker.rib.forwardingChangesPending) return;
+    if (this.#swept || this.#convergence === undefined || this.speaker.rib.forwardingChangesPending) return;
+    if (this.#convergence.waitingFor(this.speaker.neighbors, performance.now()).length > 0) return;
+    this.#swept = true;
     const changed = this.forwarding.sweep(this.#kernel.list());
     this.speaker.endRestart();
     this.#log.info("routes are complete; what an earlier run left is swept", { routes: changed });

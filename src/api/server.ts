@@ -17,10 +17,15 @@ export type Routes = Readonly<Record<string, (body: Uint8Array) => Promise<Reply
 
 const LARGEST_BODY = 4 * 1024 * 1024;
 
-/** Takes the socket over from a dead agent; refuses when a living one answers on it. Only root may open it. */
+/** Throws when a living agent answers on the socket: two on one node would undo each other's work. */
+export async function refuseSecond(path: string): Promise<void> {
+  if (await answers(path)) throw new Error(`another agent answers on ${path}: stop it first`);
+}
+
+/** Takes the socket over from a dead agent, not from a living one. Only root may open it. */
 export async function serveSocket(path: string, routes: Routes): Promise<Server> {
   mkdirSync(dirname(path), { recursive: true });
-  if (await answers(path)) throw new Error(`another agent answers on ${path}: stop it first`);
+  await refuseSecond(path);
   rmSync(path, { force: true });
   const server = httpServer(routes);
   await listening(server, () => server.listen({ path, backlog: 1024 }));
