@@ -24,6 +24,7 @@ const SIGNS = {
   "util-linux": [["nsenter"]],
   curl: [["curl"]],
   openssl: [["openssl"]],
+  procps: [["ps"]],
   gcc: [["gcc"]],
   "libc6-dev": [["/usr/include/stdio.h"]],
   "musl-tools": [["musl-gcc", ...staticLibraries()]],

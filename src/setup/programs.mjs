@@ -27,8 +27,8 @@ const lab = (args) => ["src/main.ts", "lab", ...(LAB_VERBS.has(args[0] ?? "") ? 
 /** needs: Debian packages; root: makes namespaces; plugin: the CNI plugin must be built first. */
 export const PROGRAMS = {
   lab: { needs: LAB, root: true, plugin: true, command: lab },
-  test: { needs: [...LAB, "openssl"], root: true, plugin: true, command: task("test") },
-  e2e: { needs: LAB, root: true, plugin: true, command: task("e2e") },
+  test: { needs: [...LAB, "openssl", "procps"], root: true, plugin: true, command: task("test") },
+  e2e: { needs: [...LAB, "procps"], root: true, plugin: true, command: task("e2e") },
   bench: { needs: [...LAB, ...REFERENCE_PLUGINS], root: true, plugin: true, command: task("bench") },
   build: { needs: COMPILER, root: false, plugin: false, command: task("build") },
   check: { needs: [], root: false, plugin: false, command: task("check") },
