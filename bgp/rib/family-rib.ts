@@ -47,6 +47,7 @@ export class FamilyRib {
     return attributes;
   }
 
+  /** As decided last: of a prefix that is marked again, the path may be gone since. */
   best(prefix: number): number {
     return prefix < this.#best.length ? (this.#best[prefix] as number) : NO_PATH;
   }

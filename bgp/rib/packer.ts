@@ -35,6 +35,8 @@ export function packUpdates(out: AdjRibOut, context: PackContext): Uint8Array[] 
   for (let n = 0; n < BATCH; n++) {
     const prefix = out.pending.take();
     if (prefix === undefined) break;
+    // Its best path may be gone already; it comes again once it is decided.
+    if (rib.marked.has(prefix)) continue;
     const wanted = exportOf(prefix, context, exported);
     const before = out.announced(prefix);
     if (wanted === before) continue;
@@ -47,7 +49,7 @@ export function packUpdates(out: AdjRibOut, context: PackContext): Uint8Array[] 
   const gone = withdrawn.map((prefix) => rib.prefixes.prefix(prefix));
   const withdrawals = encodeWithdrawals(rib.family, gone, MAX_MESSAGE_LENGTH);
   for (const prefix of withdrawn) forget(prefix, out, context);
-  if (out.pending.size === 0 && out.endOfRibDue) {
+  if (out.pending.size === 0 && rib.marked.size === 0 && out.endOfRibDue) {
     out.endOfRibDue = false;
     messages.push(encodeEndOfRib(rib.family));
   }

@@ -185,6 +185,8 @@ export class Rib {
       while (changes.length < limit) {
         const id = this.#forwardingPending[family].take();
         if (id === undefined) break;
+        // Its best path may be gone already; it comes again once it is decided.
+        if (rib.marked.has(id)) continue;
         const gateways = this.#gatewaysOf(family, id);
         const had = this.#forwarded[family].has(id);
         if (gateways !== undefined || had) changes.push({ prefix: rib.prefixes.prefix(id), gateways });
@@ -206,7 +208,7 @@ export class Rib {
   *forwarding(): IterableIterator<{ readonly prefix: Prefix; readonly gateways: readonly Gateway[] }> {
     for (const family of [4, 6] as const) {
       for (const { id, prefix } of this.families[family].known()) {
-        const gateways = this.#gatewaysOf(family, id);
+        const gateways = this.families[family].marked.has(id) ? undefined : this.#gatewaysOf(family, id);
         if (gateways !== undefined) yield { prefix, gateways };
       }
     }
