@@ -18,8 +18,8 @@ import {
   u32,
   update,
 } from "./harness/hand-made-peer.ts";
-import { ScenarioLab } from "./harness/lab.ts";
-import { isRunning, type Process, processIn } from "./harness/processes.ts";
+import { ip, ScenarioLab } from "./harness/lab.ts";
+import { descriptors, isRunning, type Process, processIn } from "./harness/processes.ts";
 import { NODE } from "./harness/program.ts";
 import { eventually } from "./harness/wait.ts";
 
@@ -31,6 +31,7 @@ const AS = 65_077;
 let guest: Guest;
 let peer: HandMadePeer;
 let agent: Process;
+let openAtFirst: number;
 let others: readonly PeerView[];
 
 afterAll(() => peer.stop());
@@ -57,6 +58,7 @@ describe("a peer that behaves", () => {
     guest = await addGuest(lab, 1, "hostile", 202);
     peer = new HandMadePeer(guest.netns, NODE);
     agent = processIn(node().netns, "agent", "--config");
+    openAtFirst = descriptors(agent);
     others = await other();
     const spec = { node: "r1n1", peerIP: guest.ipv4, asNumber: AS, passive: true };
     const resource = { apiVersion: "overland.dev/v1", kind: "BGPPeer", metadata: { name: "hostile" }, spec };
@@ -175,6 +177,33 @@ describe("in a session", () => {
     });
   }
 
+  const martians: Record<string, () => Buffer> = {
+    "0.0.0.0/8": () => announce("0.0.0.0/8"),
+    "127.0.0.0/8": () => announce("127.0.0.0/8"),
+    "224.0.0.0/4": () => announce("224.0.0.0/4"),
+    "255.255.255.255/32": () => announce("255.255.255.255/32"),
+    "10.84.0.0/24": () =>
+      update({ attributes: [ORIGIN, AS_PATH(), attribute(0x40, 3, ipv4(AGENT))], nlri: nlri("10.84.0.0/24") }),
+    "10.85.0.0/24": () =>
+      update({ attributes: [ORIGIN, AS_PATH(), attribute(0x40, 3, ipv4("127.0.0.1"))], nlri: nlri("10.85.0.0/24") }),
+    "169.254.1.1/32": () => announce("169.254.1.1/32"),
+  };
+  lab.proof("routes that lead nowhere, or to where nobody routes, never reach the kernel", async () => {
+    await peer.establish(AGENT, goodOpen());
+    for (const says of Object.values(martians)) peer.send(says());
+    peer.send(announce("10.87.0.0/24"));
+    await eventually(
+      "what came after them is in the kernel",
+      5,
+      async () => (await routeTo("10.87.0.0/24"))?.installed,
+    );
+    const kernel = await ip(node().netns, "route", "show", "proto", "201");
+    for (const prefix of Object.keys(martians)) expect(kernel).not.toContain(`${prefix} `);
+    await unharmed();
+    peer.end();
+    await peer.closed();
+  });
+
   lab.proof("ten thousand routes and a cut connection leave nothing behind", async () => {
     await peer.establish(AGENT, goodOpen());
     for (let i = 0; i < 10_000; i += 500) {
@@ -196,6 +225,7 @@ describe("a stranger", () => {
       stranger.send(goodOpen());
       await stranger.closed();
       await unharmed();
+      await eventually("no connection is left open", 5, () => descriptors(agent) <= openAtFirst);
     } finally {
       stranger.stop();
     }

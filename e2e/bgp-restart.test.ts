@@ -1,7 +1,7 @@
 /** Graceful restart, both ways: agents and routers die with -9 and come back, and not one packet is lost. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "@jest/globals";
-import { agentRoutes, agentView, established, settled } from "./harness/agent.ts";
+import { agentRoutes, agentView, established, peerOf, settled } from "./harness/agent.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
 import { end, processIn, startAgain } from "./harness/processes.ts";
 import { birdc, routerPrefixes } from "./harness/routers.ts";
@@ -74,6 +74,37 @@ describe("every agent at once", () => {
       return true;
     });
   });
+});
+
+describe("an agent that does not come back", () => {
+  lab.proof(
+    "is waited for as long as its BGPPeer says; then its routes leave the ToR, and are back when it is",
+    async () => {
+      const [node, tor] = [lab.node("r1n1"), lab.router("tor1")];
+      const peer = (maxRestartTime: string) => {
+        const spec = { nodeSelector: "rack == 'rack-1'", peerIP: "10.10.1.1", asNumber: 65001, maxRestartTime };
+        return JSON.stringify({ apiVersion: "overland.dev/v1", kind: "BGPPeer", metadata: { name: "tor1" }, spec });
+      };
+      const session = async () => (await peerOf(node, "tor1")).since;
+      const before = await session();
+      await lab.apply(peer("3s"));
+      await eventually("the session is a new one", 15, async () => (await session()) !== before);
+      const { blocks } = await settled(node);
+      const atTor = async () => (await routerPrefixes(tor)).filter((prefix) => blocks.includes(prefix)).sort();
+      await eventually("the ToR has the blocks", 5, async () => (await atTor()).length === blocks.length);
+      const agent = processIn(node.netns, "agent", "--config");
+      await end(agent);
+      const killed = performance.now();
+      await always("the ToR keeps the blocks", 1.5, async () => (await atTor()).length === blocks.length);
+      await eventually("the blocks have left the ToR", 8, async () => (await atTor()).length === 0);
+      expect(performance.now() - killed).toBeGreaterThan(2000);
+      startAgain(agent, log("agent"));
+      await settled(node);
+      await eventually("the ToR has the blocks again", 5, async () => (await atTor()).length === blocks.length);
+      await lab.apply(peer("120s"));
+      await settled(node);
+    },
+  );
 });
 
 describe("a router that offers graceful restart", () => {

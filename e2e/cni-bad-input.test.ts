@@ -20,6 +20,7 @@ import {
 import { handles } from "./harness/etcd.ts";
 import { type Footprint, footprint } from "./harness/footprint.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
+import { descriptors, processIn } from "./harness/processes.ts";
 import { reaches } from "./harness/traffic.ts";
 
 const lab = new ScenarioLab("e2ebad", { racks: 1, nodes: 1, pods: 1 });
@@ -31,6 +32,7 @@ const Code = {
   incompatibleVersion: 1,
   unknownContainer: 3,
   invalidEnvironment: 4,
+  ioFailure: 5,
   undecodable: 6,
   invalidConfig: 7,
   noAddress: 101,
@@ -64,7 +66,7 @@ const without = (field: string) => (good: string) => JSON.stringify({ ...JSON.pa
 const having = (change: object) => (good: string) => JSON.stringify({ ...JSON.parse(good), ...change });
 
 describe("a network configuration that makes no sense", () => {
-  const { incompatibleVersion, undecodable, invalidConfig, noAddress } = Code;
+  const { incompatibleVersion, undecodable, invalidConfig, noAddress, ioFailure, wiring } = Code;
   const cases: Record<string, Bad> = {
     "that is empty": { stdin: "", code: undecodable, says: "empty" },
     "of white space alone": { stdin: " \n\t", code: undecodable, says: "empty" },
@@ -79,6 +81,8 @@ describe("a network configuration that makes no sense", () => {
     "without a name": { stdin: without("name"), code: invalidConfig, says: "name" },
     "whose name has a slash": { stdin: having({ name: "../x" }), code: invalidConfig, says: "name" },
     "with an mtu of the wrong kind": { stdin: having({ mtu: "big" }), code: invalidConfig, says: "mtu" },
+    "with an mtu too small for IPv6": { stdin: having({ mtu: 1000 }), code: wiring, says: "1280" },
+    "of 17 megabytes": { stdin: having({ more: "x".repeat(17 << 20) }), code: ioFailure, says: "octets" },
     "with another's IPAM": { stdin: having({ ipam: { type: "host-local" } }), code: invalidConfig, says: "host-local" },
     "with a pool nobody made": {
       stdin: having({ ipam: { type: "overland-ipam", assign_ipv4: true, ipv4_pools: ["nowhere"] } }),
@@ -163,6 +167,21 @@ describe("DEL", () => {
 });
 
 describe("after all that", () => {
+  lab.proof("a hundred pods more, in and out, leave no open files in the agent", async () => {
+    const agent = processIn(node().netns, "agent", "--config");
+    const before = await now();
+    const open = descriptors(agent);
+    const sandbox = await newSandbox(lab.name, "often");
+    for (let i = 0; i < 100; i++) {
+      await add(node(), { ...sandbox, containerID: `often-${i}` });
+      await del(node(), { ...sandbox, containerID: `often-${i}` });
+    }
+    await removeSandbox(sandbox);
+    expect(await now()).toEqual(before);
+    // A few are opened once and kept for the next time.
+    expect(descriptors(agent)).toBeLessThan(open + 10);
+  });
+
   lab.proof("the pod that was there is still reached, the agent is ready, and the records agree", async () => {
     const [pod] = lab.plan.pods;
     await reaches(lab.netns("vm1"), pod?.addresses ?? []);

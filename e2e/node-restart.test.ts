@@ -4,7 +4,7 @@
 import { describe, expect } from "@jest/globals";
 import { agentView, peerOf, settled } from "./harness/agent.ts";
 import { add, addressesOf, del, newSandbox, removeSandbox } from "./harness/cni.ts";
-import { run } from "./harness/command.ts";
+import { must, run } from "./harness/command.ts";
 import { podInterfaces, podRoutes } from "./harness/footprint.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
 import { end, frozen, type Process, processIn, startAgain } from "./harness/processes.ts";
@@ -37,7 +37,17 @@ const tables = async (proto: string): Promise<string[]> => {
 };
 const ours = () => tables("201");
 
+/** HTTP status, as kubelet asks for it. */
+const probe = (name: string): Promise<string> =>
+  must(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", `http://127.0.0.1:9179/${name}`], {
+    netns: node().netns,
+  });
+
 describe("an agent", () => {
+  lab.proof("answers on a socket that is root's alone", async () => {
+    expect(await must(["stat", "-c", "%a %U %F", node().socket])).toBe("600 root socket\n");
+  });
+
   lab.proof("that is told to stop ends at once, and routes and pods stay; started again it knows them", async () => {
     const streams = await traffic();
     const before = { routes: await ours(), interfaces: await podInterfaces(node()), view: await agentView(node()) };
@@ -134,9 +144,12 @@ describe("etcd", () => {
       const { ready, notReady } = await agentView(node());
       return !ready && notReady.join().includes("etcd");
     });
+    expect(await probe("livez")).toBe("200");
+    expect(await probe("readyz")).toBe("503");
     await always("kernel routes stay", 2, async () => (await ours()).join() === before.join());
     restart(store, "etcd");
     await settled(node());
+    expect(await probe("readyz")).toBe("200");
     await streams.lostNothing();
     expect(await ours()).toEqual(before);
   });

@@ -1,17 +1,14 @@
 /**
- * A scenario's own lab: up before its proofs, down after them whatever happens, and watched: each proof has a time
- * limit,
- * and one that fails leaves its evidence in a directory that the failure names.
+ * A scenario's own lab: up before its proofs, down after them whatever happens, its routers' traffic captured
+ * meanwhile.
  */
-
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, it } from "@jest/globals";
+import { afterAll, beforeAll } from "@jest/globals";
 import type { LabStatus, NodeStatus, RouterStatus } from "../../src/lab/status.ts";
 import { type Finished, must, type RunOptions } from "./command.ts";
-import { gatherEvidence } from "./evidence.ts";
-import { end, processesIn, startIn, thaw } from "./processes.ts";
+import { startIn } from "./processes.ts";
 import { overland } from "./program.ts";
 import { TURN_LIMIT_MS, takeTurn } from "./turns.ts";
+import { prove } from "./watch.ts";
 
 export interface LabSize {
   readonly racks: number;
@@ -75,7 +72,8 @@ export class ScenarioLab {
 
   /** One proof, a sentence. */
   proof(sentence: string, work: () => Promise<void>, seconds = PROOF_LIMIT_S): void {
-    it(sentence, () => this.#watched(sentence, work, seconds), (seconds + 30) * 1000);
+    const labs = () => (this.#status === undefined ? [] : [this.#status]);
+    prove({ sentence, seconds, work: () => this.#proved(work), labs });
   }
 
   async #succeed(args: readonly string[], input: string): Promise<void> {
@@ -83,22 +81,11 @@ export class ScenarioLab {
     if (code !== 0) throw new Error(`overland ${args.join(" ")}: exit code ${code}: ${stderr || stdout}`);
   }
 
-  async #watched(sentence: string, work: () => Promise<void>, seconds: number): Promise<void> {
-    if (this.#fault !== undefined) {
-      const fault = this.#fault;
-      this.#fault = new Error("the lab did not come up: see the first proof");
-      throw fault;
-    }
-    const late = new AbortController();
-    try {
-      await Promise.race([work(), timeLimit(seconds, late.signal)]);
-    } catch (error) {
-      const directory = await gatherEvidence(this.plan, sentence).catch((trouble: Error) => trouble.message);
-      throw withEvidence(error as Error, directory);
-    } finally {
-      late.abort();
-      thaw();
-    }
+  async #proved(work: () => Promise<void>): Promise<void> {
+    const fault = this.#fault;
+    if (fault === undefined) return await work();
+    this.#fault = new Error("the lab did not come up: see the first proof");
+    throw fault;
   }
 
   async #up(size: LabSize): Promise<void> {
@@ -114,9 +101,6 @@ export class ScenarioLab {
 
   async #down(): Promise<void> {
     try {
-      for (const { netns } of this.#status?.routers ?? []) {
-        await Promise.all(processesIn(netns, "tcpdump").map((process) => end(process)));
-      }
       await this.#ask(["down"]);
     } finally {
       await this.#giveTurn();
@@ -138,17 +122,4 @@ function named<T extends { readonly name: string }>(things: readonly T[], name: 
   const thing = things.find((one) => one.name === name);
   if (thing === undefined) throw new Error(`no ${name}; there are ${things.map((one) => one.name).join(", ")}`);
   return thing;
-}
-
-async function timeLimit(seconds: number, signal: AbortSignal): Promise<never> {
-  await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
-  throw new Error(`the proof did not come to an end within ${seconds} s`);
-}
-
-function withEvidence(error: Error, directory: string): Error {
-  const message = `${error.message}\n\nLogs, states and captures: ${directory}\n`;
-  const told = new Error(message);
-  // Where the scenario failed, not where this was written.
-  told.stack = (error.stack ?? "").replace(error.message, message);
-  return told;
 }

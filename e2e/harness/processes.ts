@@ -51,6 +51,9 @@ export function isRunning({ pid, startTime }: Process): boolean {
   return stat !== undefined && stat.startTime === startTime && stat.state !== "Z" && stat.state !== "X";
 }
 
+/** Open files and sockets: after work that came to its end there are as many as before. */
+export const descriptors = ({ pid }: Process): number => readdirSync(`/proc/${pid}/fd`).length;
+
 export function signal(target: Process, name: NodeJS.Signals): void {
   if (isRunning(target)) process.kill(target.pid, name);
 }

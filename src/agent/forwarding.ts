@@ -15,6 +15,7 @@ import {
   type RouteTarget,
 } from "../kernel/routes.ts";
 import type { Log } from "../telemetry/log.ts";
+import { isRoutable } from "./routable.ts";
 
 interface Wanted {
   readonly prefix: Prefix;
@@ -49,7 +50,12 @@ export class Forwarding {
     return this.#learned.has(key) && !this.#refused.has(key);
   }
 
-  learn(changes: readonly RouteChange[]): void {
+  learn(told: readonly RouteChange[]): void {
+    const changes = told.filter(({ prefix }) => isRoutable(prefix));
+    if (changes.length < told.length) {
+      const prefixes = told.filter(({ prefix }) => !isRoutable(prefix)).map(({ prefix }) => formatPrefix(prefix));
+      this.#log.warn("peers announce what must not be routed; the kernel is not told", { prefixes });
+    }
     for (const { prefix, target } of changes) {
       const key = formatPrefix(prefix);
       if (target === undefined) this.#learned.delete(key);

@@ -15,7 +15,8 @@ export interface Reply {
 
 export type Routes = Readonly<Record<string, (body: Uint8Array) => Promise<Reply> | Reply>>;
 
-const LARGEST_BODY = 4 * 1024 * 1024;
+/** As much as the CNI plugin sends: what is larger it refuses itself, in the form that a runtime understands. */
+const LARGEST_BODY = 16 * 1024 * 1024;
 
 /** Throws when a living agent answers on the socket: two on one node would undo each other's work. */
 export async function refuseSecond(path: string): Promise<void> {

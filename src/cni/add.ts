@@ -6,17 +6,18 @@
  */
 import { statSync } from "node:fs";
 import type { Assigned } from "../../ipam/plan.ts";
-import { hostInterfaceName } from "../kernel/pod/wiring.ts";
 import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
+import { finishEarlierDel } from "./del.ts";
 import { CniCode, CniFault } from "./fault.ts";
+import { attachmentName, type Identity, identityOf } from "./identity.ts";
 import type { CniRequest } from "./request.ts";
 import { addResult } from "./result.ts";
 
 export function add(context: CniContext, request: CniRequest): Promise<string> {
   const identity = identityOf(request);
-  return context.locks.run(identity.hostInterface, async () => {
+  const work = async () => {
     const known = context.attachments.get(request.containerID, request.ifName);
     if (known !== undefined) return repeated(context, request, known);
     checkNetns(request.netns);
@@ -24,25 +25,12 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
     const attachment = await wire(context, request, identity, assigned);
     context.changed();
     return addResult(request.config.cniVersion, attachment);
-  });
-}
-
-interface Identity {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly hostInterface: string;
-  readonly handle: string;
-}
-
-export function identityOf({ args, containerID, ifName, config }: CniRequest): Identity {
-  const namespace = args.get("K8S_POD_NAMESPACE") ?? "";
-  const pod = args.get("K8S_POD_NAME") ?? "";
-  return {
-    namespace,
-    pod,
-    hostInterface: hostInterfaceName(namespace, pod, ifName, containerID),
-    handle: `${config.name}.${containerID}.${ifName}`,
   };
+  // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
+  return context.locks.run(attachmentName(request), async () => {
+    await finishEarlierDel(context, request);
+    return await context.locks.run(identity.hostInterface, work);
+  });
 }
 
 /** A runtime that lost our answer asks again: it gets the same one as long as the pod is wired as recorded. */

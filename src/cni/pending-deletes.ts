@@ -4,6 +4,7 @@
  * The plugin writes here when nobody answers on the socket, the agent when the store does not; the agent finishes them.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { attachmentName } from "./identity.ts";
 
 export class PendingDeletes {
   readonly #directory: string;
@@ -18,8 +19,14 @@ export class PendingDeletes {
     return readdirSync(this.#directory).filter((name) => !name.startsWith("."));
   }
 
-  read(name: string): Uint8Array {
-    return readFileSync(`${this.#directory}/${name}`);
+  /** Undefined: there is none of this name. */
+  read(name: string): Uint8Array | undefined {
+    try {
+      return readFileSync(`${this.#directory}/${name}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   done(name: string): void {
@@ -35,7 +42,7 @@ export class PendingDeletes {
     const config = JSON.stringify({ cniVersion: "1.1.0", name: network, type: "overland" });
     const variables = ["CNI_COMMAND=DEL", `CNI_CONTAINERID=${containerID}`, `CNI_IFNAME=${ifName}`];
     const body = `${variables.map((variable) => `${variable}\0`).join("")}\0${config}`;
-    const file = `${containerID}-${ifName}`;
+    const file = attachmentName({ containerID, ifName });
     writeFileSync(`${this.#directory}/.${file}`, body, { mode: 0o600 });
     renameSync(`${this.#directory}/.${file}`, `${this.#directory}/${file}`);
   }

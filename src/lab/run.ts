@@ -29,6 +29,7 @@ export async function runLab(size: LabSize, options: RunOptions): Promise<number
     else await proveAll(lab, failed);
     const code = failed.length === 0 ? 0 : 1;
     if (options.stay === "once") return { code, remove: true };
+    if (code !== 0) lab.progress.say("logs", labPaths(labName(lab)).log);
     if (options.stay === "keep") {
       lab.progress.say("kept", `remove it with: ${say(`down --name ${labName(lab)}`)}`);
       return { code, remove: false };
@@ -73,10 +74,7 @@ async function proveAll(lab: Lab, failed: string[]): Promise<void> {
 
 function summary(lab: Lab, failed: readonly string[]): void {
   if (failed.length === 0) lab.progress.act("Every proof held.");
-  else
-    lab.progress.act(
-      `${count(failed.length, "proof")} did not hold: ${failed.join("; ")}. Logs: ${labPaths(labName(lab)).log}`,
-    );
+  else lab.progress.act(`${count(failed.length, "proof")} did not hold: ${failed.join("; ")}`);
 }
 
 function ownedByMe(): Pick<LabState, "owner"> {

@@ -4,6 +4,7 @@
  */
 import { thisProgram } from "./agents.ts";
 import { removeLab } from "./down.ts";
+import { keepEvidence } from "./evidence.ts";
 import { type Lab, labName } from "./lab.ts";
 import { lockLab } from "./lock.ts";
 import { terminalProgress } from "./progress.ts";
@@ -54,9 +55,16 @@ export async function withLab(
     if (interruption.exitCode() === 0) lab.progress.proof(false, (error as Error).message, "");
     else outcome = { code: interruption.exitCode(), remove: true };
   }
+  if (outcome.remove && outcome.code === 1) await tellEvidence(lab);
   if (outcome.remove) await clear(lab);
   await unlock();
   return outcome.code;
+}
+
+/** Failing to keep it must not keep the lab from being removed. */
+async function tellEvidence(lab: Lab): Promise<void> {
+  const kept = await keepEvidence(labName(lab)).catch((error: Error) => `cannot be kept: ${error.message}`);
+  if (kept !== undefined) lab.progress.say("evidence", `logs, captures and the last status: ${kept}`);
 }
 
 async function clear(lab: Lab): Promise<void> {
