@@ -77,7 +77,8 @@ describe("apply", () => {
   }
 
   lab.proof("tells every fault of a file at once", async () => {
-    const input = `${GOOD}${head("IPPool")}  cidr: nonsense\n  blockSize: many\n---\n${head("BGPPeer")}  peerIP: here\n`;
+    const pool = `${head("IPPool")}  cidr: nonsense\n  blockSize: many\n---\n`;
+    const input = `${GOOD}${pool}${head("BGPPeer")}  peerIP: here\n`;
     const { code, stderr } = await lab.overland(["apply", "-f", "-"], { input });
     expect(code).toBe(1);
     expect(stderr).toMatch(/spec\.cidr/);

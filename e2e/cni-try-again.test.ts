@@ -21,7 +21,7 @@ import { type Footprint, footprint, podInterfaces } from "./harness/footprint.ts
 import { ScenarioLab } from "./harness/lab.ts";
 import { end, frozen, type Process, processIn, startAgain } from "./harness/processes.ts";
 import { reaches } from "./harness/traffic.ts";
-import { eventually } from "./harness/wait.ts";
+import { always, eventually } from "./harness/wait.ts";
 
 const lab = new ScenarioLab("e2eagain", { racks: 1, nodes: 1, pods: 0 });
 const node = () => lab.node("r1n1");
@@ -179,6 +179,21 @@ describe("etcd is away", () => {
       for (const sandbox of [kept, gone, ...refused]) await removeSandbox(sandbox);
     });
   }
+
+  lab.proof("for a while: the DEL that waits for it is not done to the container's next ADD", async () => {
+    const before = await now();
+    const sandbox = await newSandbox(lab.name, "again");
+    await add(node(), sandbox);
+    await frozen(etcd(), () => del(node(), sandbox));
+    const addresses = addressesOf(await add(node(), sandbox));
+    // Longer than the agent leaves between two looks at what is waiting.
+    await always("the pod stays", 5.5, async () => (await cni("CHECK", node(), sandbox)).code === 0);
+    expect([...(await handles(lab.plan)).values()]).toContainEqual(addresses);
+    await reaches(lab.netns("vm1"), addresses);
+    await del(node(), sandbox);
+    await comesBackTo(before);
+    await removeSandbox(sandbox);
+  });
 
   lab.proof("from the agent's start: it answers all the same, and is ready when etcd is back", async () => {
     const before = await now();
