@@ -8,33 +8,65 @@ import type { Address, Family } from "../ipam/net/address.ts";
 import type { Prefix } from "../ipam/net/prefix.ts";
 import type { UnderlayRoute } from "./rib/next-hops.ts";
 import type { StateName } from "./session/fsm.ts";
-import type { PeerConfig } from "./session/peer-config.ts";
+import type { PeerConfig, PeerRange } from "./session/peer-config.ts";
+
+/** What concerns all peers of a speaker. */
+export interface SpeakerSettings {
+  /** RFC 4271 9.1.2.2 c: MED between paths of the same neighbouring AS only, or between all. */
+  readonly compareMed: "same-as" | "always";
+  /** A path without MED counts as the best one (0, RFC 4271) or as the worst. */
+  readonly missingMed: "best" | "worst";
+  /** How many equally good paths go to the kernel; 1: the best only. */
+  readonly multipath: number;
+}
+
+export const DEFAULT_SETTINGS: SpeakerSettings = { compareMed: "same-as", missingMed: "best", multipath: 16 };
+
+/** Where our end of a connection sits. */
+export interface LocalEnd {
+  readonly address: Address;
+  /** Kernel index of the interface, for link-local peers. */
+  readonly interfaceIndex?: number;
+}
 
 export type Fact =
   /** All neighbours, as they should be from now on. */
-  | { readonly kind: "peers"; readonly peers: readonly PeerConfig[] }
+  | { readonly kind: "peers"; readonly peers: readonly PeerConfig[]; readonly ranges?: readonly PeerRange[] }
+  | { readonly kind: "settings"; readonly settings: SpeakerSettings }
   /** All prefixes to originate, as they should be from now on. */
   | { readonly kind: "networks"; readonly prefixes: readonly Prefix[] }
   /** All routes of the kernel that are not ours. */
   | { readonly kind: "underlay"; readonly routes: readonly UnderlayRoute[] }
-  | { readonly kind: "connected"; readonly connection: number }
-  | { readonly kind: "accepted"; readonly connection: number; readonly address: Address }
+  | { readonly kind: "connected"; readonly connection: number; readonly local?: LocalEnd }
+  | {
+      readonly kind: "accepted";
+      readonly connection: number;
+      readonly address: Address;
+      readonly local?: LocalEnd;
+    }
   | { readonly kind: "received"; readonly connection: number; readonly octets: Uint8Array }
   /** Closed by the other side, or an attempt that failed; the reason in words. */
   | { readonly kind: "closed"; readonly connection: number; readonly reason: string }
   /** The connection takes no more for now, or takes more again. */
   | { readonly kind: "congested" | "drained"; readonly connection: number }
+  /** An operator: end the session and let it start again; `soft`: exchange all routes again within it (RFC 2918). */
+  | { readonly kind: "reset"; readonly peer: string; readonly soft: boolean; readonly message: string }
+  /** An operator: take a peer down until it is enabled again, with words for the other side (RFC 9003). */
+  | { readonly kind: "disable"; readonly peer: string; readonly message: string }
+  | { readonly kind: "enable"; readonly peer: string }
   /** Ends every session with an administrative shutdown (RFC 4486, RFC 9003). */
   | { readonly kind: "shutdown"; readonly message: string };
 
 export type Work =
   | { readonly kind: "dial"; readonly connection: number; readonly peer: PeerConfig }
+  /** One message, or several one after the other; the octets may be on their way to other peers too. */
   | { readonly kind: "send"; readonly connection: number; readonly octets: Uint8Array }
   /** After everything sent before it. */
   | { readonly kind: "close"; readonly connection: number }
   | { readonly kind: "event"; readonly event: SpeakerEvent };
 
 export type SpeakerEvent =
+  | { readonly kind: "prefix-limit"; readonly peer: string; readonly family: Family; readonly text: string }
   | {
       readonly kind: "session";
       readonly peer: string;

@@ -2,9 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
-import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
-import { PEER_CONFIG } from "../session/testing.ts";
+import { NEGOTIATED, PEER_CONFIG } from "../session/testing.ts";
 import { HEADER_LENGTH } from "../wire/codes.ts";
 import { encodeEndOfRib, encodeWithdrawals } from "../wire/encode-update.ts";
 import { isFault } from "../wire/fault.ts";
@@ -16,17 +15,6 @@ import { type Imported, importUpdate } from "./adj-rib-in.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
 import { packUpdates } from "./packer.ts";
 import { Rib } from "./rib.ts";
-
-const NEGOTIATED: Negotiated = {
-  families: [4, 6],
-  asOctets: 4,
-  holdTime: 90,
-  keepaliveTime: 30,
-  routeRefresh: true,
-  external: true,
-  peerId: addressOf("10.0.0.1"),
-  peerRestart: undefined,
-};
 
 function config(n: number): PeerConfig {
   return {

@@ -1,23 +1,38 @@
 /** What two OPENs agree on, and what makes one unacceptable (RFC 4271 4.2, 6.2; RFC 5492, 6286, 6793, 4724). */
 import { compareAddresses, type Family } from "../../ipam/net/address.ts";
-import type { Capabilities, GracefulRestart } from "../wire/capability.ts";
+import type { Capabilities, GracefulRestart, LongLivedFamily } from "../wire/capability.ts";
 import { ErrorCode } from "../wire/codes.ts";
 import { type Fault, resetFault } from "../wire/fault.ts";
 import { octetsOfU16 } from "../wire/octets.ts";
 import type { Open } from "../wire/open.ts";
-import { isExternal, type PeerConfig } from "./peer-config.ts";
+import { isExternal, type PeerConfig, type Role } from "./peer-config.ts";
 
 export interface Negotiated {
   readonly families: readonly Family[];
   readonly asOctets: 2 | 4;
+  /** The peer's AS number, as its OPEN says. */
+  readonly asNumber: number;
+  readonly external: boolean;
+  readonly peerId: Uint8Array;
   /** Seconds; 0: neither KEEPALIVEs nor a hold timer. */
   readonly holdTime: number;
   readonly keepaliveTime: number;
   readonly routeRefresh: boolean;
-  readonly external: boolean;
-  readonly peerId: Uint8Array;
+  /** RFC 7313: both sides mark where a refresh begins and ends. */
+  readonly enhancedRefresh: boolean;
+  /** The longest message either side may send: 4096, or 65535 when both said so (RFC 8654 4). */
+  readonly maxMessageLength: number;
+  /** Families in which we send several paths to a prefix, and in which the peer does (RFC 7911 4). */
+  readonly addPathSend: readonly Family[];
+  readonly addPathReceive: readonly Family[];
+  /** RFC 8950: IPv4 routes may carry an IPv6 next hop. */
+  readonly extendedNextHop: boolean;
+  /** Our role (RFC 9234) when it is in force. */
+  readonly role: Role | undefined;
   /** The peer's own word on graceful restart. */
   readonly peerRestart: GracefulRestart | undefined;
+  /** The peer's own word on long-lived graceful restart (RFC 9494). */
+  readonly peerLongLived: readonly LongLivedFamily[];
 }
 
 /** Our OPEN. `restarted`: this speaker is back from a restart and the kernel went on forwarding (RFC 4724 3). */
@@ -64,12 +79,20 @@ export function negotiate(config: PeerConfig, open: Open): Negotiated {
   return {
     families: agreedFamilies(config, open),
     asOctets: open.capabilities.fourOctetAs === undefined ? 2 : 4,
+    asNumber: open.asNumber,
     holdTime,
     keepaliveTime: Math.min(config.keepaliveTime ?? third, third),
     routeRefresh: open.capabilities.routeRefresh,
     external: isExternal(config),
     peerId: open.bgpIdentifier,
     peerRestart: open.capabilities.gracefulRestart,
+    enhancedRefresh: false,
+    maxMessageLength: 4096,
+    addPathSend: [],
+    addPathReceive: [],
+    extendedNextHop: false,
+    role: undefined,
+    peerLongLived: [],
   };
 }
 

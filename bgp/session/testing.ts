@@ -1,5 +1,7 @@
 /** For tests: a peer as resources give one, an external router. */
 import { addressOf } from "../../ipam/net/address.ts";
+import { OPEN_CHAIN } from "../policy/chain.ts";
+import type { Negotiated } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
 
 export const PEER_CONFIG: PeerConfig = {
@@ -21,4 +23,44 @@ export const PEER_CONFIG: PeerConfig = {
   numAllowedLocalAsNumbers: 0,
   ttlSecurity: undefined,
   exportScope: "all",
+  enabled: true,
+  device: undefined,
+  password: undefined,
+  ttl: undefined,
+  longLivedStaleTime: undefined,
+  addPath: { send: false, receive: false },
+  extendedMessages: true,
+  extendedNextHop: false,
+  role: undefined,
+  strictRole: false,
+  removePrivateAs: false,
+  reflectorClient: false,
+  clusterId: addressOf("10.0.0.11"),
+  routeServerClient: false,
+  gracefulShutdown: false,
+  importChain: OPEN_CHAIN,
+  exportChain: OPEN_CHAIN,
+  requiresPolicy: false,
+  maxPrefixes: undefined,
+  maxPrefixesOut: undefined,
+};
+
+/** What two modern speakers of different ASes agree on. */
+export const NEGOTIATED: Negotiated = {
+  families: [4, 6],
+  asOctets: 4,
+  asNumber: 65001,
+  external: true,
+  peerId: addressOf("10.0.0.1"),
+  holdTime: 90,
+  keepaliveTime: 30,
+  routeRefresh: true,
+  enhancedRefresh: false,
+  maxMessageLength: 4096,
+  addPathSend: [],
+  addPathReceive: [],
+  extendedNextHop: false,
+  role: undefined,
+  peerRestart: undefined,
+  peerLongLived: [],
 };

@@ -12,6 +12,14 @@ export interface GracefulRestart {
   readonly families: readonly { readonly family: Family; readonly forwardingPreserved: boolean }[];
 }
 
+/** RFC 9494 3.1. */
+export interface LongLivedFamily {
+  readonly family: Family;
+  readonly forwardingPreserved: boolean;
+  /** Seconds, 24 bits. */
+  readonly staleTime: number;
+}
+
 export interface Capabilities {
   /** Families of Multiprotocol capabilities (RFC 4760 8) that we know: IPv4 and IPv6 unicast. */
   readonly families: readonly Family[];

@@ -1,4 +1,5 @@
 /** From what the resources ask for to what the speaker is told. */
+import { OPEN_CHAIN } from "../../bgp/policy/chain.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import type { Address } from "../../ipam/net/address.ts";
 import type { NodeConfig } from "../config/resolve.ts";
@@ -31,5 +32,25 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
     ttlSecurity: peer.ttlSecurity,
     exportScope: "originated",
+    enabled: true,
+    device: undefined,
+    password: undefined,
+    ttl: undefined,
+    longLivedStaleTime: undefined,
+    addPath: { send: false, receive: true },
+    extendedMessages: true,
+    extendedNextHop: false,
+    role: undefined,
+    strictRole: false,
+    removePrivateAs: false,
+    reflectorClient: false,
+    clusterId: config.routerID,
+    routeServerClient: false,
+    gracefulShutdown: false,
+    importChain: OPEN_CHAIN,
+    exportChain: OPEN_CHAIN,
+    requiresPolicy: false,
+    maxPrefixes: undefined,
+    maxPrefixesOut: undefined,
   }));
 }

@@ -1,0 +1,4 @@
+/** A BGPFilter, compiled. */
+export interface Filter {
+  readonly name: string;
+}
