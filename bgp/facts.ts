@@ -7,27 +7,13 @@
 import type { Address, Family } from "../ipam/net/address.ts";
 import type { Prefix } from "../ipam/net/prefix.ts";
 import type { UnderlayRoute } from "./rib/next-hops.ts";
+import type { SpeakerSettings } from "./rib/settings.ts";
 import type { StateName } from "./session/fsm.ts";
+import type { LocalEnd } from "./session/local-end.ts";
 import type { PeerConfig, PeerRange } from "./session/peer-config.ts";
 
-/** What concerns all peers of a speaker. */
-export interface SpeakerSettings {
-  /** RFC 4271 9.1.2.2 c: MED between paths of the same neighbouring AS only, or between all. */
-  readonly compareMed: "same-as" | "always";
-  /** A path without MED counts as the best one (0, RFC 4271) or as the worst. */
-  readonly missingMed: "best" | "worst";
-  /** How many equally good paths go to the kernel; 1: the best only. */
-  readonly multipath: number;
-}
-
-export const DEFAULT_SETTINGS: SpeakerSettings = { compareMed: "same-as", missingMed: "best", multipath: 16 };
-
-/** Where our end of a connection sits. */
-export interface LocalEnd {
-  readonly address: Address;
-  /** Kernel index of the interface, for link-local peers. */
-  readonly interfaceIndex?: number;
-}
+export { DEFAULT_SETTINGS, type SpeakerSettings } from "./rib/settings.ts";
+export type { LocalEnd } from "./session/local-end.ts";
 
 export type Fact =
   /** All neighbours, as they should be from now on. */

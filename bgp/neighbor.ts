@@ -1,148 +1,164 @@
-/** One configured peer inside the speaker: its session, its place among the sources, and what it has been told. */
+/** One peer inside the speaker: its session, its place among the sources, what it has been told, what it asked for. */
 import type { Family } from "../ipam/net/address.ts";
-import { AdjRibOut } from "./rib/adj-rib-out.ts";
-import { packUpdates } from "./rib/packer.ts";
+import { exportTerms } from "./policy/export-terms.ts";
+import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import type { Rib } from "./rib/rib.ts";
-import type { Ending } from "./session/fsm.ts";
+import { Member, type UpdateGroup } from "./rib/update-group.ts";
+import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { Peer } from "./session/peer.ts";
+import { Staleness } from "./staleness.ts";
+import type { Fault } from "./wire/fault.ts";
+import { encodeRouteRefresh } from "./wire/route-refresh.ts";
 
-/**
- * Longest wait for End-of-RIB of a peer that came back (seconds): a peer that never sends one must not leave ghosts.
- */
-const END_OF_RIB_WAIT_S = 120;
+/** What a neighbour asks of the speaker. */
+export interface NeighborHost {
+  /** Whole messages on the peer's session; the octets may go to others too. */
+  send(neighbor: Neighbor, octets: Uint8Array, messages: number): void;
+  /** Everything asked for with a ROUTE-REFRESH has been told. */
+  refreshed(neighbor: Neighbor, family: Family): void;
+}
 
 export class Neighbor {
   readonly peer: Peer;
   readonly source: number;
   readonly #rib: Rib;
-  readonly outs = new Map<Family, AdjRibOut>();
+  readonly #host: NeighborHost;
+  /** Made from a range, for whoever connected: gone with its session. */
+  readonly dynamic: boolean;
   congested = false;
+  /** Set while Established. */
+  adjRibIn: AdjRibIn | undefined;
+  readonly groups = new Map<Family, UpdateGroup>();
+  readonly members = new Map<Family, Member>();
   /** Families whose initial routes from the peer are complete. */
   readonly endOfRib = new Set<Family>();
+  readonly staleness: Staleness;
+  /** Families over their limit, said once. */
+  readonly overLimit = new Set<Family>();
   readonly updates = { received: 0, treatedAsWithdraw: 0, attributesDiscarded: 0 };
-  /** Families with stale routes, and when they go at the latest (ms). */
-  readonly #stale = new Map<Family, number>();
-  /** What the peer said about graceful restart when it was last up. */
-  #lastNegotiated: Negotiated | undefined;
+  /** RFC 7606: how often which remedy for which attribute; `withdraw AS_PATH`. */
+  readonly faults = new Map<string, number>();
 
-  constructor(peer: Peer, source: number, rib: Rib) {
+  constructor(peer: Peer, source: number, rib: Rib, host: NeighborHost, dynamic: boolean) {
     this.peer = peer;
     this.source = source;
     this.#rib = rib;
+    this.#host = host;
+    this.dynamic = dynamic;
+    this.staleness = new Staleness(rib, source);
   }
 
-  /** When stale routes have to go; Infinity when there are none. */
-  staleDue(): number {
-    return Math.min(Number.POSITIVE_INFINITY, ...this.#stale.values());
-  }
-
-  up(negotiated: Negotiated, now: number): void {
-    this.#lastNegotiated = negotiated;
+  up(negotiated: Negotiated, local: LocalEnd | undefined, now: number): void {
+    const { config } = this.peer;
     this.congested = false;
     this.endOfRib.clear();
+    this.overLimit.clear();
+    this.adjRibIn = new AdjRibIn(this.#rib, this.source, config, negotiated, local);
+    this.#takeLimit();
     this.#rib.sources.set(this.source, {
+      name: config.name,
       external: negotiated.external,
       peerId: negotiated.peerId,
-      peerAddress: this.peer.config.address,
+      peerAddress: config.address,
+      client: config.reflectorClient,
     });
-    for (const family of [...this.#stale.keys()]) {
-      // RFC 4724 4.2: a family not listed again, or whose forwarding state was lost, is gone at once.
-      const again = negotiated.peerRestart?.families.find((one) => one.family === family);
-      if (again?.forwardingPreserved === true) this.#stale.set(family, now + END_OF_RIB_WAIT_S * 1000);
-      else this.sweep(family);
-    }
+    this.staleness.up(negotiated, now);
     for (const family of negotiated.families) {
-      const out = new AdjRibOut();
-      this.outs.set(family, out);
-      this.#rib.attach(family, out);
+      const member = new Member(this.source, this.#memberHost());
+      this.members.set(family, member);
+      this.groups.set(family, this.#rib.join(exportTerms(config, negotiated, family, local?.address), member));
     }
   }
 
-  /** Returns how many routes are kept as stale. */
-  down(ending: Ending, now: number): number {
-    for (const [family, out] of this.outs) this.#rib.detach(family, out);
-    this.outs.clear();
+  /** `keeps`: the peer's routes may stay (RFC 4724). Returns how many do. */
+  down(keeps: boolean, now: number): number {
+    for (const [family, group] of this.groups) this.#rib.leave(group, this.members.get(family) as Member);
+    this.groups.clear();
+    this.members.clear();
+    this.adjRibIn = undefined;
     this.endOfRib.clear();
-    const restart = ending === "connection lost" ? this.#lastNegotiated?.peerRestart : undefined;
-    let kept = 0;
-    for (const family of [4, 6] as const) {
-      const keeps =
-        restart !== undefined && restart.restartTime > 0 && restart.families.some((one) => one.family === family);
-      if (!keeps) {
-        this.#rib.sweep(this.source, family, "all");
-        this.#stale.delete(family);
-        continue;
-      }
-      kept += this.#rib.markStale(this.source, family);
-      this.#stale.set(family, now + restart.restartTime * 1000);
-    }
-    return kept;
+    return this.staleness.down(keeps, this.peer.config, now);
   }
 
   /** The family's initial routes are complete: what is still stale goes. Returns how many that were. */
   completed(family: Family): number {
     this.endOfRib.add(family);
-    return this.#stale.has(family) ? this.sweep(family) : 0;
-  }
-
-  /** Removes stale routes whose time is over; returns how many. */
-  sweepDue(now: number): number {
-    let swept = 0;
-    for (const [family, due] of [...this.#stale]) if (due <= now) swept += this.sweep(family);
-    return swept;
-  }
-
-  sweep(family: Family): number {
-    this.#stale.delete(family);
-    return this.#rib.sweep(this.source, family, "stale");
+    return this.staleness.completed(family);
   }
 
   /** Forgets everything about the peer; its session is over. */
   remove(): void {
-    for (const family of [4, 6] as const) this.#rib.sweep(this.source, family, "all");
-    this.#stale.clear();
-    this.#rib.sources.delete(this.source);
+    this.staleness.sweepAll();
+    this.#rib.sources.release(this.source);
   }
 
-  /** The next UPDATEs for the peer; empty when it has been told everything or takes nothing now. */
-  takeUpdates(): { readonly connection: number; readonly messages: readonly Uint8Array[] } | undefined {
-    const { session } = this.peer;
-    if (session === undefined || this.congested) return undefined;
-    const messages: Uint8Array[] = [];
-    for (const [family, out] of this.outs) {
-      if (out.pending.size === 0 && !out.endOfRibDue) continue;
-      messages.push(
-        ...packUpdates(out, {
-          config: this.peer.config,
-          negotiated: session.negotiated,
-          rib: this.#rib.families[family],
-          attributes: this.#rib.attributes,
-          source: this.source,
-          kindOf: (source) => this.#rib.kindOf(source),
-        }),
-      );
+  /** The rules for the peer changed, in its configuration: routes in both directions are looked at again. */
+  reconfigured(): void {
+    const { session, config } = this.peer;
+    if (session === undefined || this.adjRibIn === undefined) return;
+    const { negotiated, local } = session;
+    const source = this.#rib.sources.get(this.source);
+    this.#rib.sources.set(this.source, { ...source, client: config.reflectorClient });
+    this.#takeLimit();
+    this.adjRibIn.reconfigure(config);
+    for (const [family, before] of this.groups) {
+      const terms = exportTerms(config, negotiated, family, local?.address);
+      const member = this.members.get(family) as Member;
+      this.groups.set(family, this.#rib.move(before, terms, member));
     }
-    return messages.length === 0 ? undefined : { connection: session.connection, messages };
   }
 
-  get hasUpdates(): boolean {
-    if (this.congested || this.peer.session === undefined) return false;
-    return [...this.outs.values()].some((out) => out.pending.size > 0 || out.endOfRibDue);
-  }
-
-  /** The peer asked for everything again (RFC 2918 4), or the rules towards it changed. */
-  tellAgain(family: Family, what: "everything" | "changes"): void {
-    const out = this.outs.get(family);
-    if (out === undefined) return;
-    if (what === "everything") {
-      this.#rib.detach(family, out);
-      const fresh = new AdjRibOut();
-      fresh.endOfRibDue = out.endOfRibDue;
-      this.outs.set(family, fresh);
-      this.#rib.attach(family, fresh);
-    } else {
-      this.#rib.markAll(family, out);
+  /** Everything once more. `asked`: by a ROUTE-REFRESH, so that its ends are marked where that was agreed (RFC 7313). */
+  tellAgain(family: Family, asked: boolean): void {
+    const member = this.members.get(family);
+    if (member === undefined) return;
+    if (asked && this.peer.session?.negotiated.enhancedRefresh === true) {
+      this.#host.send(this, encodeRouteRefresh(family, "begin"), 1);
+      member.refreshEndDue = true;
     }
+    this.groups.get(family)?.tellAll(member);
+  }
+
+  /** Both sides tell everything once more within the session (RFC 2918). */
+  exchangeAgain(): void {
+    const canAsk = this.peer.session?.negotiated.routeRefresh === true;
+    for (const family of this.members.keys()) {
+      this.tellAgain(family, false);
+      if (canAsk) this.#host.send(this, encodeRouteRefresh(family), 1);
+    }
+  }
+
+  count({ action, attribute }: Fault): void {
+    if (action === "withdraw") this.updates.treatedAsWithdraw++;
+    else this.updates.attributesDiscarded++;
+    const key = `${action} ${attribute ?? "UPDATE"}`;
+    this.faults.set(key, (this.faults.get(key) ?? 0) + 1);
+  }
+
+  /** Prefixes (or paths) of a family the peer has announced, whatever the rules made of them. */
+  received(family: Family): number {
+    return this.#rib.families[family].paths.countOf(this.source);
+  }
+
+  advertised(family: Family): number {
+    return this.groups.get(family)?.countFor(this.source) ?? 0;
+  }
+
+  #takeLimit(): void {
+    const { maxPrefixes } = this.peer.config;
+    if (this.adjRibIn === undefined) return;
+    this.adjRibIn.limit = maxPrefixes?.action === "block" ? maxPrefixes.limit : Number.POSITIVE_INFINITY;
+  }
+
+  #memberHost() {
+    const neighbor = this;
+    return {
+      get congested() {
+        return neighbor.congested;
+      },
+      send: (octets: Uint8Array, messages: number) => neighbor.#host.send(neighbor, octets, messages),
+      refreshed: (family: Family) => neighbor.#host.refreshed(neighbor, family),
+    };
   }
 }

@@ -4,48 +4,62 @@
  * tell() takes a fact in and returns at once. work() runs what is due: timers, decisions over marked prefixes, messages
  * for peers with room. takeForwardingChanges() is what the kernel pulls. nextDue() says when to ask again.
  */
-import { type Address, type Family, formatAddress } from "../ipam/net/address.ts";
+import type { Address, Family } from "../ipam/net/address.ts";
 import type { Fact, SpeakerEvent, Work } from "./facts.ts";
-import { Neighbor } from "./neighbor.ts";
-import { importUpdate } from "./rib/adj-rib-in.ts";
-import { type ForwardingChange, LOCAL_SOURCE, Rib } from "./rib/rib.ts";
+import { Neighbor, type NeighborHost } from "./neighbor.ts";
+import { peerFor } from "./peer-range.ts";
+import { holdToLimit } from "./prefix-limit.ts";
+import type { ForwardingSink } from "./rib/forwarding.ts";
+import { Rib } from "./rib/rib.ts";
 import { cease, type Ending } from "./session/fsm.ts";
+import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
-import { Peer, type PeerHost } from "./session/peer.ts";
-import { changeNeeds, type PeerConfig } from "./session/peer-config.ts";
+import { Peer } from "./session/peer.ts";
+import { changeNeeds, type PeerConfig, type PeerRange } from "./session/peer-config.ts";
+import type { PeerHost } from "./session/peer-host.ts";
+import type { SpeakerOptions } from "./speaker-options.ts";
 import { CeaseSubcode } from "./wire/codes.ts";
 import { type Fault, isFault } from "./wire/fault.ts";
-import { encodeShutdownMessage } from "./wire/notification.ts";
+import { encodeNotification, encodeShutdownMessage } from "./wire/notification.ts";
+import { sameOctets } from "./wire/octets.ts";
 import { encodeRouteRefresh } from "./wire/route-refresh.ts";
 
-export interface SpeakerOptions {
-  /** Numbers in [0, 1) for jitter. */
-  readonly random: () => number;
-  /** The kernel kept forwarding while we were away: says so to the peers until {@link Speaker.endRestart}. */
-  readonly restarting: boolean;
-}
+export type { SpeakerOptions } from "./speaker-options.ts";
 
-/** Prefixes decided in one call of work(). */
+/** Prefixes decided in one call of work(): some ten milliseconds. */
 const DECISION_BUDGET = 20_000;
+const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN } = CeaseSubcode;
+/** RFC 4486 4: to whom nobody knows. */
+const REJECTED = encodeNotification(cease(CeaseSubcode.ConnectionRejected));
+/** Of the type octet in a message. */
+const TYPE_AT = 18;
+/** Peers from ranges, all together: whoever may connect must not fill the memory. */
+const MOST_DYNAMIC_PEERS = 10_000;
 
 export class Speaker {
-  readonly rib = new Rib();
+  readonly rib: Rib;
   readonly #options: SpeakerOptions;
   readonly #neighbors = new Map<string, Neighbor>();
   readonly #byConnection = new Map<number, Neighbor>();
+  #ranges: readonly PeerRange[] = [];
   #work: Work[] = [];
   #nextConnection = 2;
-  #nextSource = LOCAL_SOURCE + 1;
   #restarting: boolean;
   #stopped = false;
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#restarting = options.restarting;
+    this.rib = new Rib(options.expectedPrefixes);
+    this.rib.forwards = options.forwards !== false;
   }
 
   get neighbors(): readonly Neighbor[] {
     return [...this.#neighbors.values()];
+  }
+
+  neighbor(name: string): Neighbor | undefined {
+    return this.#neighbors.get(name);
   }
 
   /** From now on new sessions are ordinary ones. */
@@ -56,15 +70,19 @@ export class Speaker {
   tell(fact: Fact, now: number): void {
     switch (fact.kind) {
       case "peers":
+        this.#ranges = fact.ranges ?? [];
         return this.#setPeers(fact.peers, now);
+      case "settings":
+        this.rib.settings = fact.settings;
+        return undefined;
       case "networks":
         return this.rib.originate(fact.prefixes);
       case "underlay":
         return this.rib.updateUnderlay(fact.routes);
       case "connected":
-        return this.#byConnection.get(fact.connection)?.peer.connected(fact.connection, now);
+        return this.#byConnection.get(fact.connection)?.peer.connected(fact.connection, fact.local, now);
       case "accepted":
-        return this.#accepted(fact.connection, fact.address, now);
+        return this.#accepted(fact.connection, fact.address, fact.local, now);
       case "received":
         return this.#byConnection.get(fact.connection)?.peer.received(fact.connection, fact.octets, now);
       case "closed": {
@@ -73,11 +91,12 @@ export class Speaker {
         return neighbor?.peer.closed(fact.connection, fact.reason, now);
       }
       case "congested":
-      case "drained": {
-        const neighbor = this.#byConnection.get(fact.connection);
-        if (neighbor?.peer.session?.connection === fact.connection) neighbor.congested = fact.kind === "congested";
-        return undefined;
-      }
+      case "drained":
+        return this.#flow(fact.connection, fact.kind === "congested", now);
+      case "reset":
+      case "disable":
+      case "enable":
+        return this.#operate(fact, now);
       case "shutdown":
         return this.#shutDown(fact.message, now);
     }
@@ -86,14 +105,11 @@ export class Speaker {
   work(now: number): Work[] {
     for (const neighbor of this.#neighbors.values()) {
       if (neighbor.peer.nextDue() <= now) neighbor.peer.tick(now);
-      if (neighbor.staleDue() <= now) this.#swept(neighbor, neighbor.sweepDue(now));
+      if (neighbor.staleness.nextDue() <= now) this.#swept(neighbor, neighbor.staleness.tick(now));
+      if (neighbor.dynamic) this.#removeIfGone(neighbor, now);
     }
     this.rib.decideMarked(DECISION_BUDGET);
-    for (const neighbor of this.#neighbors.values()) {
-      const updates = neighbor.takeUpdates();
-      if (updates === undefined) continue;
-      for (const octets of updates.messages) this.#send(updates.connection, octets);
-    }
+    for (const group of this.rib.groups.values()) group.work(now);
     const work = this.#work;
     this.#work = [];
     return work;
@@ -101,53 +117,70 @@ export class Speaker {
 
   /** When work() has something to do, on the caller's clock (ms): now or earlier means at once. */
   nextDue(now: number): number {
-    if (this.#work.length > 0 || this.rib.families[4].marked.size + this.rib.families[6].marked.size > 0) return now;
+    if (this.#work.length > 0 || this.rib.undecided > 0) return now;
     let next = Number.POSITIVE_INFINITY;
-    for (const neighbor of this.#neighbors.values()) {
-      if (neighbor.hasUpdates) return now;
-      next = Math.min(next, neighbor.peer.nextDue(), neighbor.staleDue());
+    for (const group of this.rib.groups.values()) next = Math.min(next, group.nextDue(now));
+    for (const { peer, staleness } of this.#neighbors.values()) {
+      next = Math.min(next, peer.nextDue(), staleness.nextDue());
     }
     return next;
   }
 
-  takeForwardingChanges(limit: number): ForwardingChange[] {
-    return this.rib.takeForwardingChanges(limit);
+  takeForwardingChanges(limit: number, sink: ForwardingSink): number {
+    return this.rib.takeForwardingChanges(limit, sink);
   }
 
   #setPeers(configs: readonly PeerConfig[], now: number): void {
     const wanted = new Map(configs.map((config) => [config.name, config]));
-    for (const [name, neighbor] of [...this.#neighbors]) {
-      const config = wanted.get(name);
+    for (const neighbor of this.neighbors) {
+      const { name, address } = neighbor.peer.config;
+      const config = wanted.get(name) ?? (neighbor.dynamic ? peerFor(this.#ranges, address) : undefined);
       if (config === undefined) {
-        this.#remove(name, neighbor, CeaseSubcode.PeerDeconfigured, now);
+        this.#remove(neighbor, CeaseSubcode.PeerDeconfigured, now);
         continue;
       }
       const need = changeNeeds(neighbor.peer.config, config);
-      if (need === "new session") this.#remove(name, neighbor, CeaseSubcode.OtherConfigurationChange, now);
-      else if (need === "re-evaluation") this.#reconfigure(neighbor, config);
+      if (need === "new session") this.#remove(neighbor, config.enabled ? CHANGED : SHUT_DOWN, now);
+      else if (need === "re-evaluation") {
+        neighbor.peer.config = config;
+        neighbor.reconfigured();
+      }
     }
     for (const [name, config] of wanted) {
-      if (this.#neighbors.has(name) || this.#stopped) continue;
-      const neighbor = new Neighbor(new Peer(config, this.#peerHost(), now), this.#nextSource++, this.rib);
-      this.#neighbors.set(name, neighbor);
-      neighbor.peer.start(now);
+      if (!this.#neighbors.has(name) && !this.#stopped) this.#add(config, false, now).peer.start(now);
     }
   }
 
-  #reconfigure(neighbor: Neighbor, config: PeerConfig): void {
-    neighbor.peer.config = config;
-    for (const family of neighbor.outs.keys()) {
-      neighbor.tellAgain(family, "changes");
-      const { session } = neighbor.peer;
-      // What import rules turned away is not kept: the peer is asked for it again (RFC 2918).
-      if (session?.negotiated.routeRefresh === true) this.#send(session.connection, encodeRouteRefresh(family));
-    }
+  #add(config: PeerConfig, dynamic: boolean, now: number): Neighbor {
+    const peer = new Peer(config, this.#peerHost(), now);
+    const neighbor = new Neighbor(peer, this.rib.sources.allocate(), this.rib, this.#neighborHost, dynamic);
+    this.#neighbors.set(config.name, neighbor);
+    return neighbor;
   }
 
-  #remove(name: string, neighbor: Neighbor, subcode: number, now: number): void {
+  #remove(neighbor: Neighbor, subcode: number, now: number): void {
     neighbor.peer.stop(cease(subcode), now);
     neighbor.remove();
-    this.#neighbors.delete(name);
+    this.#neighbors.delete(neighbor.peer.config.name);
+  }
+
+  /** A peer from a range goes with its session, once none of its routes is kept for its return. */
+  #removeIfGone(neighbor: Neighbor, now: number): void {
+    const { peer, staleness } = neighbor;
+    const waits = peer.state === "Idle" || (peer.state === "Active" && !peer.hasConnection);
+    if (waits && !peer.isKeptDown(now) && staleness.families.size === 0)
+      this.#remove(neighbor, CeaseSubcode.PeerDeconfigured, now);
+  }
+
+  #operate(fact: Extract<Fact, { kind: "reset" | "disable" | "enable" }>, now: number): void {
+    const neighbor = this.#neighbors.get(fact.peer);
+    if (neighbor === undefined || this.#stopped) return;
+    const { peer } = neighbor;
+    if (fact.kind === "enable") peer.enable(now);
+    else if (fact.kind === "disable") {
+      peer.disable(cease(CeaseSubcode.AdministrativeShutdown, encodeShutdownMessage(fact.message)), now);
+    } else if (fact.soft) neighbor.exchangeAgain();
+    else peer.reset(cease(CeaseSubcode.AdministrativeReset, encodeShutdownMessage(fact.message)), now);
   }
 
   #shutDown(message: string, now: number): void {
@@ -156,23 +189,41 @@ export class Speaker {
     for (const { peer } of this.#neighbors.values()) peer.stop(notification, now);
   }
 
-  #accepted(connection: number, address: Address, now: number): void {
-    const from = formatAddress(address);
-    const named = this.neighbors.filter(({ peer }) => formatAddress(peer.config.address) === from);
+  #accepted(connection: number, address: Address, local: LocalEnd | undefined, now: number): void {
+    const named = this.neighbors.filter(({ peer }) => sameOctets(peer.config.address, address));
     // Two sessions with one address, on different ports: the one that is down is the one meant.
-    const neighbor = named.find(({ peer }) => peer.session === undefined) ?? named[0];
+    const neighbor = named.find(({ peer }) => peer.session === undefined) ?? named[0] ?? this.#fromRange(address, now);
     if (neighbor === undefined || this.#stopped) {
-      this.#work.push({ kind: "close", connection });
+      this.#work.push({ kind: "send", connection, octets: REJECTED }, { kind: "close", connection });
       return;
     }
     this.#byConnection.set(connection, neighbor);
-    neighbor.peer.accepted(connection, now);
+    neighbor.peer.accepted(connection, local, now);
   }
 
-  #send(connection: number, octets: Uint8Array): void {
+  #fromRange(address: Address, now: number): Neighbor | undefined {
+    const config = peerFor(this.#ranges, address);
+    if (config === undefined || this.#stopped) return undefined;
+    const dynamic = this.neighbors.filter((neighbor) => neighbor.dynamic).length;
+    if (dynamic >= MOST_DYNAMIC_PEERS) return undefined;
+    const neighbor = this.#add(config, true, now);
+    neighbor.peer.start(now);
+    return neighbor;
+  }
+
+  #flow(connection: number, congested: boolean, now: number): void {
     const neighbor = this.#byConnection.get(connection);
-    if (neighbor !== undefined) neighbor.peer.messages.sent++;
-    this.#work.push({ kind: "send", connection, octets });
+    if (neighbor?.peer.session?.connection !== connection) return;
+    neighbor.congested = congested;
+    if (congested) neighbor.peer.congested(now);
+    else neighbor.peer.drained(now);
+  }
+
+  #send(neighbor: Neighbor, octets: Uint8Array, messages: number): void {
+    const { session } = neighbor.peer;
+    if (session === undefined) return;
+    neighbor.peer.countSent(octets[TYPE_AT] as number, messages);
+    this.#work.push({ kind: "send", connection: session.connection, octets });
   }
 
   #event(event: SpeakerEvent): void {
@@ -183,26 +234,38 @@ export class Speaker {
     if (routes > 0) this.#event({ kind: "stale-swept", peer: neighbor.peer.config.name, routes });
   }
 
-  #update(neighbor: Neighbor, negotiated: Negotiated, body: Uint8Array): Fault | undefined {
-    const { config } = neighbor.peer;
+  #update(neighbor: Neighbor, body: Uint8Array, now: number): Fault | undefined {
     neighbor.updates.received++;
-    const imported = importUpdate(body, { rib: this.rib, source: neighbor.source, config, negotiated });
+    const imported = neighbor.adjRibIn?.update(body);
+    if (imported === undefined) return undefined;
     if (isFault(imported)) return imported;
-    for (const { action, text } of imported.faults) {
-      if (action === "withdraw") neighbor.updates.treatedAsWithdraw++;
-      else neighbor.updates.attributesDiscarded++;
-      this.#event({ kind: "bad-update", peer: config.name, action, text });
+    const { name } = neighbor.peer.config;
+    for (const fault of imported.faults) {
+      neighbor.count(fault);
+      this.#event({ kind: "bad-update", peer: name, action: fault.action, text: fault.text });
     }
     if (imported.endOfRib !== undefined) {
-      this.#event({ kind: "end-of-rib", peer: config.name, family: imported.endOfRib });
+      this.#event({ kind: "end-of-rib", peer: name, family: imported.endOfRib });
       this.#swept(neighbor, neighbor.completed(imported.endOfRib));
     }
+    holdToLimit(neighbor, (family, text) => this.#event({ kind: "prefix-limit", peer: name, family, text }), now);
     return undefined;
+  }
+
+  #refresh(neighbor: Neighbor, family: Family, kind: "request" | "begin" | "end", now: number): void {
+    if (kind === "begin") return neighbor.staleness.refreshBegins(family, now);
+    if (kind === "end") return this.#swept(neighbor, neighbor.staleness.refreshEnds(family));
+    return neighbor.tellAgain(family, true);
   }
 
   #neighborOf(peer: Peer): Neighbor {
     return this.#neighbors.get(peer.config.name) as Neighbor;
   }
+
+  readonly #neighborHost: NeighborHost = {
+    send: (neighbor, octets, messages) => this.#send(neighbor, octets, messages),
+    refreshed: (neighbor, family) => this.#send(neighbor, encodeRouteRefresh(family, "end"), 1),
+  };
 
   #peerHost(): PeerHost {
     return {
@@ -213,25 +276,25 @@ export class Speaker {
         this.#work.push({ kind: "dial", connection, peer: peer.config });
         return connection;
       },
-      send: (connection, octets) => this.#send(connection, octets),
+      send: (connection, octets) => {
+        this.#work.push({ kind: "send", connection, octets });
+      },
       close: (connection) => {
         this.#byConnection.delete(connection);
         this.#work.push({ kind: "close", connection });
       },
-      up: (peer, negotiated, now) => this.#neighborOf(peer).up(negotiated, now),
+      up: (peer, negotiated: Negotiated, local, now) => this.#neighborOf(peer).up(negotiated, local, now),
       down: (peer, ending: Ending, now) => {
-        const routes = this.#neighborOf(peer).down(ending, now);
+        const routes = this.#neighborOf(peer).down(ending === "restartable", now);
         if (routes > 0) this.#event({ kind: "stale-kept", peer: peer.config.name, routes });
       },
-      update: (peer, body) => {
-        const { session } = peer;
-        return session && this.#update(this.#neighborOf(peer), session.negotiated, body);
-      },
-      refresh: (peer, family: Family) => this.#neighborOf(peer).tellAgain(family, "everything"),
+      update: (peer, body, now) => this.#update(this.#neighborOf(peer), body, now),
+      refresh: (peer, family, kind, now) => this.#refresh(this.#neighborOf(peer), family, kind, now),
       stateChanged: (peer, from, to, reason) =>
         this.#event({ kind: "session", peer: peer.config.name, from, to, reason }),
       jitter: () => 0.75 + 0.25 * this.#options.random(),
       isRestarting: () => this.#restarting,
+      keptForwarding: () => this.#options.restarting || !this.rib.forwards,
     };
   }
 }

@@ -1,20 +1,20 @@
-/** A received UPDATE's way into the RIB: attributes to a set, import rules, then announce or withdraw. */
-import { importProblem } from "../policy/import.ts";
+/**
+ * A received UPDATE's way into the RIB: attributes to a set, import rules, then announce or withdraw.
+ *
+ * One of these stands for a session. Nothing is made per route, and per UPDATE little: the message is read in place.
+ */
+import { ImportRules } from "../policy/import.ts";
+import type { LocalEnd } from "../session/local-end.ts";
 import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
-import { type DecodedAttributes, decodeAttributes, type RawAttribute } from "../wire/attributes.ts";
-import { AttributeType } from "../wire/codes.ts";
+import { checkAttributes } from "../wire/attributes.ts";
+import { AttributeFlag, AttributeType } from "../wire/codes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
-import { type AttributeContext, type PathAttributes } from "../wire/path-attributes.ts";
-import { type Announcement, decodeUpdate, type Update } from "../wire/update.ts";
+import { u16 } from "../wire/octets.ts";
+import type { AttributeContext } from "../wire/path-attributes.ts";
+import { type NlriRun, UpdateReader } from "../wire/update.ts";
+import { contextOf, NO_SET } from "./attribute-table.ts";
 import type { Rib } from "./rib.ts";
-
-export interface ImportContext {
-  readonly rib: Rib;
-  readonly source: number;
-  readonly config: PeerConfig;
-  readonly negotiated: Negotiated;
-}
 
 export interface Imported {
   /** Every fault that did not end the session, for the counters and the log. */
@@ -22,100 +22,161 @@ export interface Imported {
   readonly endOfRib: 4 | 6 | undefined;
 }
 
-/** Takes an UPDATE in. A Fault ends the session; nothing of the UPDATE has been applied then. */
-export function importUpdate(body: Uint8Array, context: ImportContext): Imported | Fault {
-  const update = decodeUpdate(body);
-  if (isFault(update)) return update;
-  const faults: Fault[] = [...update.discarded];
-  const orphans = orphanFault(update, context);
-  if (orphans !== undefined) return orphans;
-  // Every set is read before anything changes: a fault that ends the session must leave the RIB alone.
-  const sets = update.announced.map((announcement) => internSet(update, announcement, context));
-  const reset = sets.find((set) => typeof set !== "number" && set.action === "reset");
-  if (reset !== undefined) {
-    for (const set of sets) if (typeof set === "number") context.rib.attributes.release(set);
-    return reset as Fault;
+const NOTHING_TO_SAY: Imported = { faults: [], endOfRib: undefined };
+/** One message is read at a time, whoever sent it. */
+const READER = new UpdateReader();
+/** Attributes with the next hop of MP_REACH_NLRI among them. */
+const SCRATCH = new Uint8Array(65_536 + 64);
+
+export class AdjRibIn {
+  readonly #rib: Rib;
+  readonly #source: number;
+  readonly #negotiated: Negotiated;
+  readonly #local: LocalEnd | undefined;
+  readonly #classic: AttributeContext;
+  readonly #multiprotocol: AttributeContext;
+  rules: ImportRules;
+  /** Of the UPDATE at hand, those that do not end the session. */
+  #faults: readonly Fault[] = [];
+  /** How many prefixes a family may have; what is beyond is not taken. */
+  limit = Number.POSITIVE_INFINITY;
+
+  constructor(rib: Rib, source: number, config: PeerConfig, negotiated: Negotiated, local: LocalEnd | undefined) {
+    this.#rib = rib;
+    this.#source = source;
+    this.#negotiated = negotiated;
+    this.#local = local;
+    const { asOctets, external } = negotiated;
+    this.#classic = { asOctets, external, multiprotocol: false };
+    this.#multiprotocol = { asOctets, external, multiprotocol: true };
+    this.rules = this.#rulesOf(config);
   }
-  for (const block of update.withdrawn) {
-    if (context.negotiated.families.includes(block.family)) context.rib.withdraw(context.source, block);
+
+  /** The rules changed: every path of the peer is looked at again. */
+  reconfigure(config: PeerConfig): void {
+    this.rules = this.#rulesOf(config);
+    for (const family of this.#negotiated.families) this.#rib.reimport(this.#source, family, this.rules);
   }
-  for (const [i, announcement] of update.announced.entries()) {
-    applyAnnouncement(announcement, sets[i] as number | Fault, context, faults);
+
+  /** Takes an UPDATE in. A Fault ends the session; nothing of the UPDATE has been applied then. */
+  update(body: Uint8Array): Imported | Fault {
+    const reader = READER;
+    const fault = reader.read(body, this.#negotiated);
+    if (fault !== undefined) return fault;
+    const classic = reader.announced.end > reader.announced.start;
+    const multiprotocol = reader.reach.end > reader.reach.start;
+    if (!classic && !multiprotocol) return this.#withoutRoutes(reader);
+    // Every set is read before anything changes: a fault that ends the session must leave the RIB alone.
+    const one = classic ? this.#setOf(reader, this.#classic) : NO_SET;
+    const two = multiprotocol ? this.#setOf(reader, this.#multiprotocol) : NO_SET;
+    if (typeof one !== "number" && one.action === "reset") return this.#ends(one, two);
+    if (typeof two !== "number" && two.action === "reset") return this.#ends(two, one);
+    this.#faults = reader.discarded;
+    if (typeof one !== "number") this.#note(one);
+    if (typeof two !== "number" && two !== one) this.#note(two);
+    this.#withdraw(reader.withdrawn);
+    this.#withdraw(reader.unreach);
+    if (classic) this.#announce(reader.announced, one);
+    if (multiprotocol) this.#announce(reader.reach, two);
+    return this.#faults.length === 0 ? NOTHING_TO_SAY : { faults: this.#faults, endOfRib: undefined };
   }
-  if (update.withdraw !== undefined && !faults.includes(update.withdraw)) faults.push(update.withdraw);
-  return { faults, endOfRib: update.endOfRib };
+
+  #note(fault: Fault): void {
+    this.#faults = [...this.#faults, fault];
+  }
+
+  /** Gives back the other set of an UPDATE that ends the session. */
+  #ends(fault: Fault, other: number | Fault): Fault {
+    if (typeof other === "number" && other !== NO_SET) this.#rib.attributes.release(other);
+    return fault;
+  }
+
+  #withoutRoutes(reader: UpdateReader): Imported | Fault {
+    if (reader.attributesEnd > reader.attributesStart && reader.withdraw === undefined) {
+      // RFC 7606 5.2: attributes of no route, with a fault that would cost the route: there is none to withdraw instead.
+      const { attributes, attributesStart, attributesEnd } = reader;
+      const checked = checkAttributes(attributes, attributesStart, attributesEnd, this.#classic);
+      if (isFault(checked)) return { ...checked, action: "reset" };
+    }
+    this.#withdraw(reader.withdrawn);
+    this.#withdraw(reader.unreach);
+    const { discarded, withdraw, endOfRib } = reader;
+    if (discarded.length === 0 && withdraw === undefined && endOfRib === undefined) return NOTHING_TO_SAY;
+    return { faults: withdraw === undefined ? discarded : [...discarded, withdraw], endOfRib };
+  }
+
+  #speaks(run: NlriRun): boolean {
+    return run.end > run.start && this.#negotiated.families.includes(run.family);
+  }
+
+  #withdraw(run: NlriRun): void {
+    if (this.#speaks(run)) this.#rib.withdraw(this.#source, run);
+  }
+
+  #announce(run: NlriRun, set: number | Fault): void {
+    if (typeof set !== "number") {
+      // RFC 7606 2: treat-as-withdraw.
+      this.#withdraw(run);
+      return;
+    }
+    for (const fault of this.#rib.attributes.discarded(set)) this.#note(fault);
+    if (this.#speaks(run)) this.#rib.announce(this.#source, run, set, this.rules, this.limit);
+    this.#rib.attributes.release(set);
+  }
+
+  /** The set's id with one reference, or why the routes are lost. */
+  #setOf(reader: UpdateReader, context: AttributeContext): number | Fault {
+    const { attributes } = this.#rib;
+    let { attributes: octets, attributesStart: start, attributesEnd: end } = reader;
+    if (reader.withdraw !== undefined) {
+      // RFC 7606 3 h: of several faults the one with the strongest remedy counts.
+      const checked = checkAttributes(octets, start, end, context);
+      return isFault(checked) && checked.action === "reset" ? checked : reader.withdraw;
+    }
+    let scope = 0;
+    if (context.multiprotocol) {
+      end = withNextHop(reader);
+      octets = SCRATCH;
+      start = 0;
+      scope = reader.nextHopLength === 4 ? 0 : (this.#local?.interfaceIndex ?? 0);
+    }
+    const key = contextOf(context, scope);
+    const known = attributes.find(octets, start, end, key);
+    if (known !== NO_SET) return known;
+    const checked = checkAttributes(octets, start, end, context);
+    if (isFault(checked)) return checked;
+    return attributes.add(octets, start, end, key, checked.canonical, checked.discarded);
+  }
+
+  #rulesOf(config: PeerConfig): ImportRules {
+    const { attributes, nextHops } = this.#rib;
+    return new ImportRules(attributes, nextHops, config, this.#negotiated, this.#local?.address);
+  }
 }
 
-/** RFC 7606 5.2: attributes of no route, with a fault that would cost the route: there is none to withdraw instead. */
-function orphanFault(update: Update, { negotiated }: ImportContext): Fault | undefined {
-  if (update.announced.length > 0 || update.attributes.length === 0) return undefined;
-  const decoded = decodeAttributes(update.attributes, negotiated);
-  return isFault(decoded) ? { ...decoded, action: "reset" } : undefined;
+/** The attributes in SCRATCH, the next hop of MP_REACH_NLRI in the place of NEXT_HOP (RFC 4760 3); returns the end. */
+function withNextHop(reader: UpdateReader): number {
+  const { attributes, attributesEnd } = reader;
+  let to = 0;
+  let placed = false;
+  for (let at = reader.attributesStart; at < attributesEnd; ) {
+    const type = attributes[at + 1] as number;
+    const extended = ((attributes[at] as number) & AttributeFlag.ExtendedLength) !== 0;
+    const next = at + (extended ? 4 + u16(attributes, at + 2) : 3 + (attributes[at + 2] as number));
+    if (!placed && type >= AttributeType.NextHop) {
+      to = placeNextHop(reader, to);
+      placed = true;
+    }
+    if (type === AttributeType.NextHop) at = next;
+    while (at < next) SCRATCH[to++] = attributes[at++] as number;
+  }
+  return placed ? to : placeNextHop(reader, to);
 }
 
-function applyAnnouncement(
-  { nlri }: Announcement,
-  set: number | Fault,
-  { rib, source, config, negotiated }: ImportContext,
-  faults: Fault[],
-): void {
-  if (typeof set !== "number") {
-    faults.push(set);
-    // RFC 7606 2: treat-as-withdraw.
-    if (negotiated.families.includes(nlri.family)) rib.withdraw(source, nlri);
-    return;
-  }
-  faults.push(...rib.attributes.discarded(set));
-  if (negotiated.families.includes(nlri.family)) {
-    const problem = importProblem(config, negotiated.external, rib.attributes.attributes(set));
-    // RFC 4271 9: a route that cannot be used still replaces the one before it: by nothing.
-    if (problem === undefined) rib.announce(source, nlri, set);
-    else rib.withdraw(source, nlri);
-  }
-  rib.attributes.release(set);
-}
-
-/** The set's id with one reference, or why the routes are lost. */
-function internSet(update: Update, { nextHop }: Announcement, context: ImportContext): number | Fault {
-  const { asOctets, external } = context.negotiated;
-  const attributeContext: AttributeContext = { asOctets, external };
-  if (update.withdraw !== undefined) {
-    // RFC 7606 3 h: of several faults the one with the strongest remedy counts.
-    const decoded = decodeAttributes(update.attributes, attributeContext);
-    return isFault(decoded) && decoded.action === "reset" ? decoded : update.withdraw;
-  }
-  const key = keyOf(update.attributes, nextHop, attributeContext);
-  return context.rib.attributes.intern(key, () => {
-    const decoded = decodeAttributes(update.attributes, attributeContext);
-    return isFault(decoded) || nextHop.length === 0 ? decoded : withNextHop(decoded, nextHop);
-  });
-}
-
-/** Next hops of MP_REACH_NLRI take the place of NEXT_HOP (RFC 4760 3). */
-function withNextHop({ attributes, discarded }: DecodedAttributes, nextHop: Uint8Array): DecodedAttributes {
-  const { linkLocalNextHop: _before, ...rest } = attributes;
-  const linkLocal = nextHop.length === 32 ? { linkLocalNextHop: nextHop.slice(16) } : {};
-  const replaced: PathAttributes = { ...rest, nextHop: nextHop.slice(0, nextHop.length === 4 ? 4 : 16), ...linkLocal };
-  return { attributes: replaced, discarded };
-}
-
-/** Everything the decoded set depends on. NEXT_HOP is left out where MP_REACH_NLRI's next hop counts. */
-function keyOf(list: readonly RawAttribute[], nextHop: Uint8Array, context: AttributeContext): Uint8Array {
-  let length = 2 + nextHop.length;
-  for (const { value } of list) length += 4 + value.length;
-  const key = new Uint8Array(length);
-  key[0] = (context.asOctets === 4 ? 1 : 0) | (context.external ? 2 : 0);
-  key[1] = nextHop.length;
-  key.set(nextHop, 2);
-  let at = 2 + nextHop.length;
-  for (const { flags, type, value } of list) {
-    if (type === AttributeType.NextHop && nextHop.length > 0) continue;
-    key[at] = flags;
-    key[at + 1] = type;
-    key[at + 2] = value.length >>> 8;
-    key[at + 3] = value.length;
-    key.set(value, at + 4);
-    at += 4 + value.length;
-  }
-  return key.subarray(0, at);
+function placeNextHop({ reach, nextHopAt, nextHopLength }: UpdateReader, to: number): number {
+  SCRATCH[to] = AttributeFlag.Transitive;
+  SCRATCH[to + 1] = AttributeType.NextHop;
+  SCRATCH[to + 2] = nextHopLength;
+  for (let i = 0; i < nextHopLength; i++) SCRATCH[to + 3 + i] = reach.octets[nextHopAt + i] as number;
+  return to + 3 + nextHopLength;
 }

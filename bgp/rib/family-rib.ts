@@ -5,7 +5,8 @@
  */
 import type { Family } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
-import { type Candidate, decide, STEPS, type Step } from "./decision.ts";
+import { NO_SET } from "./attribute-table.ts";
+import { type Decision, STEPS, type Step } from "./decision.ts";
 import { Marks } from "./marks.ts";
 import { NO_PATH, Paths } from "./paths.ts";
 import { grown, PrefixTable } from "./prefix-table.ts";
@@ -13,43 +14,24 @@ import { grown, PrefixTable } from "./prefix-table.ts";
 export class FamilyRib {
   readonly family: Family;
   readonly prefixes: PrefixTable;
-  readonly paths = new Paths();
+  readonly paths: Paths;
   readonly marked = new Marks();
+  /** A path, plus one; 0: none. */
   #best = new Int32Array(0);
   #step = new Uint8Array(0);
-  /** Who else still needs the prefix's id: adj-RIBs-out that announced it, the forwarding table. */
+  /** Who else still needs the prefix's id: what was announced, the forwarding table, peers that lag behind. */
   #holders = new Int32Array(0);
 
-  constructor(family: Family) {
+  /** `capacity`: prefixes and paths reserved at the start. */
+  constructor(family: Family, capacity: number) {
     this.family = family;
-    this.prefixes = new PrefixTable(family);
-  }
-
-  /** The path of a prefix, found or made; its attributes replaced. Returns the attribute set it had before, or -1. */
-  announce(source: number, prefix: number, attributes: number): number {
-    this.#reach(prefix);
-    this.marked.add(prefix);
-    const path = this.paths.find(prefix, source);
-    if (path === NO_PATH) {
-      this.paths.add(prefix, source, attributes);
-      return -1;
-    }
-    const before = this.paths.attributes(path);
-    this.paths.replace(path, attributes);
-    return before;
-  }
-
-  /** Removes a path; returns its attribute set, for the caller to release. */
-  remove(path: number): number {
-    const attributes = this.paths.attributes(path);
-    this.marked.add(this.paths.prefix(path));
-    this.paths.remove(path);
-    return attributes;
+    this.prefixes = new PrefixTable(family, capacity);
+    this.paths = new Paths(capacity);
   }
 
   /** As decided last: of a prefix that is marked again, the path may be gone since. */
   best(prefix: number): number {
-    return prefix < this.#best.length ? (this.#best[prefix] as number) : NO_PATH;
+    return prefix < this.#best.length ? (this.#best[prefix] as number) - 1 : NO_PATH;
   }
 
   /** Which step of the decision process chose the best path. */
@@ -57,22 +39,44 @@ export class FamilyRib {
     return STEPS[this.#step[prefix] as number] as Step;
   }
 
-  /**
-   * Decides one marked prefix. Candidates are the paths `candidate` answers for: undefined says that the path's next
-   * hop leads nowhere. Paths are numbers that get new attributes in place, so a marked prefix always counts as changed.
-   */
-  decide(prefix: number, candidate: (path: number) => Candidate | undefined): void {
-    const candidates: Candidate[] = [];
-    for (let path = this.paths.first(prefix); path !== NO_PATH; path = this.paths.next(path)) {
-      const one = candidate(path);
-      if (one !== undefined) candidates.push(one);
+  /** Puts a prefix into the queue for its decision. */
+  mark(prefix: number): void {
+    this.#reach(prefix);
+    this.marked.add(prefix);
+  }
+
+  markAll(): void {
+    for (const prefix of this.prefixes.ids()) this.mark(prefix);
+  }
+
+  /** Decides one marked prefix; returns whether its best path is another one, or the same with other attributes. */
+  decide(prefix: number, decision: Decision): boolean {
+    const { paths } = this;
+    const before = (this.#best[prefix] as number) - 1;
+    const first = paths.first(prefix);
+    if (first !== NO_PATH && paths.next(first) === NO_PATH) {
+      // Most prefixes have one path.
+      const only = decision.isCandidate(paths, first) ? first : NO_PATH;
+      const changed = only !== before || paths.isChanged(first);
+      paths.clearChanged(first);
+      this.#step[prefix] = 0;
+      this.#best[prefix] = only + 1;
+      return changed;
     }
-    const decision = decide(candidates);
-    this.#best[prefix] = decision?.best.path ?? NO_PATH;
-    this.#step[prefix] = decision === undefined ? 0 : STEPS.indexOf(decision.step);
+    const best = decision.decide(paths, prefix);
+    this.#step[prefix] = decision.step;
+    let changed = best !== before;
+    for (let path = first; path !== NO_PATH; path = paths.next(path)) {
+      if (!paths.isChanged(path)) continue;
+      paths.clearChanged(path);
+      if (path === best) changed = true;
+    }
+    this.#best[prefix] = best + 1;
+    return changed;
   }
 
   hold(prefix: number): void {
+    this.#reach(prefix);
     this.#holders[prefix] = (this.#holders[prefix] as number) + 1;
   }
 
@@ -93,13 +97,20 @@ export class FamilyRib {
     for (const id of this.prefixes.ids()) yield { id, prefix: this.prefixes.prefix(id) };
   }
 
+  /** Marks every prefix that has a path for which `concerns` answers true. */
+  markWhere(concerns: (set: number) => boolean): void {
+    for (let path = 0; path < this.paths.bound; path++) {
+      if (this.paths.source(path) < 0) continue;
+      const set = this.paths.inForce(path);
+      if (set !== NO_SET && concerns(set)) this.mark(this.paths.prefix(path));
+    }
+  }
+
   #reach(prefix: number): void {
     if (prefix < this.#best.length) return;
-    const before = this.#best.length;
     const length = this.prefixes.capacity;
-    this.#best = grown(this.#best, new Int32Array(length));
-    this.#best.fill(NO_PATH, before);
-    this.#step = grown(this.#step, new Uint8Array(length));
-    this.#holders = grown(this.#holders, new Int32Array(length));
+    this.#best = grown(this.#best, length);
+    this.#step = grown(this.#step, length);
+    this.#holders = grown(this.#holders, length);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { addressOf, formatAddress } from "../../ipam/net/address.ts";
+import { addressOf } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
-import { NextHops, type UnderlayRoute } from "./next-hops.ts";
+import { describeGateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
 
 const CONNECTED: UnderlayRoute = { prefix: prefixOf("10.10.1.0/24"), via: [{ interfaceIndex: 2 }], metric: 0 };
 const DEFAULT: UnderlayRoute = {
@@ -11,10 +11,9 @@ const DEFAULT: UnderlayRoute = {
 };
 
 function resolved(nextHops: NextHops, address: string): string | undefined {
-  return nextHops
-    .resolve(addressOf(address))
-    ?.gateways.map(({ gateway, interfaceIndex }) => `${gateway && formatAddress(gateway)}%${interfaceIndex}`)
-    .join(",");
+  const octets = addressOf(address);
+  const id = nextHops.intern(octets, 0, octets.length, 0);
+  return nextHops.resolution(id)?.gateways.map(describeGateway).join(",");
 }
 
 describe("next hops (RFC 4271 9.1.2.1)", () => {
@@ -45,11 +44,30 @@ describe("next hops (RFC 4271 9.1.2.1)", () => {
   it("a change is told when, and only when, a next hop in use leads elsewhere", () => {
     const nextHops = new NextHops();
     nextHops.update([CONNECTED, DEFAULT]);
-    expect(nextHops.update([DEFAULT, CONNECTED])).toBe(false);
+    expect(nextHops.update([DEFAULT, CONNECTED]).size).toBe(0);
     resolved(nextHops, "10.10.2.11");
-    expect(nextHops.update([CONNECTED, { ...DEFAULT }])).toBe(false);
-    expect(nextHops.update([CONNECTED])).toBe(true);
+    expect(nextHops.update([CONNECTED, { ...DEFAULT }]).size).toBe(0);
+    expect(nextHops.update([CONNECTED]).size).toBe(1);
     expect(resolved(nextHops, "10.10.2.11")).toBeUndefined();
-    expect(nextHops.update([CONNECTED, DEFAULT])).toBe(true);
+    expect(nextHops.update([CONNECTED, DEFAULT]).size).toBe(1);
+  });
+
+  it("a link-local one leads out by the interface it came on, and nowhere without one", () => {
+    const nextHops = new NextHops();
+    const octets = addressOf("fe80::1");
+    expect(nextHops.resolution(nextHops.intern(octets, 0, 16, 7))?.gateways.map(describeGateway)).toEqual([
+      "fe80::1%7",
+    ]);
+    expect(nextHops.resolution(nextHops.intern(octets, 0, 16, 0))).toBeUndefined();
+  });
+
+  it("are forgotten with the last reference, and their number used again", () => {
+    const nextHops = new NextHops();
+    const [a, b] = [addressOf("10.0.0.1"), addressOf("10.0.0.2")];
+    const first = nextHops.intern(a, 0, 4, 0);
+    expect(nextHops.intern(a, 0, 4, 0)).toBe(first);
+    nextHops.release(first);
+    nextHops.release(first);
+    expect(nextHops.intern(b, 0, 4, 0)).toBe(first);
   });
 });

@@ -1,36 +1,65 @@
 /**
- * Paths: (prefix, source, attribute set), rows in typed arrays, chained per prefix.
+ * Paths: (prefix, source, path identifier, attribute set), rows in typed arrays, chained per prefix.
  *
- * All adj-RIBs-in of one family live in here: what a peer announced is the rows with its source number.
+ * All adj-RIBs-in of one family live in here: what a peer announced is the rows with its source number. A row has the
+ * set as it was received, and the set in force after the import rules; NO_SET there: the rules refuse the path.
  */
+import { NO_SET } from "./attribute-table.ts";
 import { grown } from "./prefix-table.ts";
 
 export const NO_PATH = -1;
-const FIRST_CAPACITY = 1024;
 const STALE = 1;
+const CHANGED = 2;
 
 export class Paths {
-  #prefix = new Int32Array(FIRST_CAPACITY);
-  #source = new Int32Array(FIRST_CAPACITY);
-  #attributes = new Int32Array(FIRST_CAPACITY);
-  #next = new Int32Array(FIRST_CAPACITY);
-  #flags = new Uint8Array(FIRST_CAPACITY);
-  /** First path of each prefix id. */
-  #first = new Int32Array(0);
-  readonly #free: number[] = [];
+  #prefix: Int32Array;
+  #source: Int32Array;
+  #received: Int32Array;
+  #next: Int32Array;
+  #flags: Uint8Array;
+  /** Made when the first path is refused or changed by the import rules; until then what is received is in force. */
+  #inForce: Int32Array | undefined;
+  /** Made with the first path identifier (RFC 7911). */
+  #pathId: Uint32Array | undefined;
+  /** First path of each prefix id, plus one; 0: none. */
+  #first: Int32Array;
+  /** The last row given back; {@link #next} of a free row is the one before. */
+  #free = NO_PATH;
+  #unused = 0;
   #used = 0;
   readonly #countBySource: number[] = [];
+  readonly #usableBySource: number[] = [];
+
+  /** `capacity`: rows reserved at the start; memory that is not touched is not taken. */
+  constructor(capacity: number) {
+    this.#prefix = new Int32Array(capacity);
+    this.#source = new Int32Array(capacity);
+    this.#received = new Int32Array(capacity);
+    this.#next = new Int32Array(capacity);
+    this.#flags = new Uint8Array(capacity);
+    this.#first = new Int32Array(capacity);
+  }
 
   get size(): number {
-    return this.#used - this.#free.length;
+    return this.#used - this.#unused;
+  }
+
+  /** Every row in use is below this. */
+  get bound(): number {
+    return this.#used;
   }
 
   countOf(source: number): number {
     return this.#countBySource[source] ?? 0;
   }
 
+  /** Those that the import rules let pass. */
+  usableOf(source: number): number {
+    return this.#usableBySource[source] ?? 0;
+  }
+
   first(prefix: number): number {
-    return prefix < this.#first.length ? (this.#first[prefix] as number) : NO_PATH;
+    return prefix < this.#first.length ? (this.#first[prefix] as number) - 1 : NO_PATH;
   }
 
   next(path: number): number {
@@ -41,85 +70,135 @@ export class Paths {
     return this.#prefix[path] as number;
   }
 
+  /** -1: the row is free. */
   source(path: number): number {
     return this.#source[path] as number;
   }
 
-  attributes(path: number): number {
-    return this.#attributes[path] as number;
+  received(path: number): number {
+    return this.#received[path] as number;
+  }
+
+  inForce(path: number): number {
+    return (this.#inForce ?? this.#received)[path] as number;
+  }
+
+  pathId(path: number): number {
+    return this.#pathId === undefined ? 0 : (this.#pathId[path] as number);
   }
 
   isStale(path: number): boolean {
     return ((this.#flags[path] as number) & STALE) !== 0;
   }
 
-  markStale(path: number): void {
-    this.#flags[path] = (this.#flags[path] as number) | STALE;
+  setStale(path: number, stale: boolean): void {
+    const flags = this.#flags[path] as number;
+    this.#flags[path] = stale ? flags | STALE : flags & ~STALE;
   }
 
-  find(prefix: number, source: number): number {
+  /** Whether the path is other than at the last decision about its prefix. */
+  isChanged(path: number): boolean {
+    return ((this.#flags[path] as number) & CHANGED) !== 0;
+  }
+
+  clearChanged(path: number): void {
+    this.#flags[path] = (this.#flags[path] as number) & ~CHANGED;
+  }
+
+  find(prefix: number, source: number, pathId: number): number {
     let path = this.first(prefix);
-    while (path !== NO_PATH && this.#source[path] !== source) path = this.#next[path] as number;
+    while (path !== NO_PATH && (this.#source[path] !== source || this.pathId(path) !== pathId)) {
+      path = this.#next[path] as number;
+    }
     return path;
   }
 
-  /** Gives an existing path other attributes, and freshness. */
-  replace(path: number, attributes: number): void {
-    this.#attributes[path] = attributes;
-    this.#flags[path] = 0;
+  /** Gives an existing path other sets, and freshness. */
+  replace(path: number, received: number, inForce: number): void {
+    const source = this.#source[path] as number;
+    const usable = (inForce === NO_SET ? 0 : 1) - (this.inForce(path) === NO_SET ? 0 : 1);
+    this.#usableBySource[source] = this.usableOf(source) + usable;
+    this.#received[path] = received;
+    this.#setInForce(path, received, inForce);
+    this.#flags[path] = CHANGED;
   }
 
-  add(prefix: number, source: number, attributes: number): number {
-    const path = this.#free.pop() ?? this.#used++;
-    if (path >= this.#prefix.length) this.#grow();
+  add(prefix: number, source: number, pathId: number, received: number, inForce: number): number {
+    const path = this.#take();
     this.#reach(prefix);
     this.#prefix[path] = prefix;
     this.#source[path] = source;
-    this.#attributes[path] = attributes;
-    this.#flags[path] = 0;
-    this.#next[path] = this.#first[prefix] as number;
-    this.#first[prefix] = path;
+    this.#received[path] = received;
+    this.#setInForce(path, received, inForce);
+    if (pathId !== 0 || this.#pathId !== undefined) {
+      this.#pathId ??= new Uint32Array(this.#prefix.length);
+      this.#pathId[path] = pathId;
+    }
+    this.#flags[path] = CHANGED;
+    this.#next[path] = (this.#first[prefix] as number) - 1;
+    this.#first[prefix] = path + 1;
     this.#countBySource[source] = this.countOf(source) + 1;
+    this.#usableBySource[source] = this.usableOf(source) + (inForce === NO_SET ? 0 : 1);
     return path;
   }
 
   remove(path: number): void {
     const prefix = this.#prefix[path] as number;
-    if (this.#first[prefix] === path) {
-      this.#first[prefix] = this.#next[path] as number;
+    if (this.#first[prefix] === path + 1) {
+      this.#first[prefix] = (this.#next[path] as number) + 1;
     } else {
-      let before = this.#first[prefix] as number;
+      let before = (this.#first[prefix] as number) - 1;
       while (this.#next[before] !== path) before = this.#next[before] as number;
       this.#next[before] = this.#next[path] as number;
     }
     const source = this.#source[path] as number;
     this.#countBySource[source] = this.countOf(source) - 1;
+    if (this.inForce(path) !== NO_SET) this.#usableBySource[source] = this.usableOf(source) - 1;
     this.#source[path] = -1;
-    this.#free.push(path);
+    this.#next[path] = this.#free;
+    this.#free = path;
+    this.#unused++;
+  }
+
+  #take(): number {
+    const path = this.#free;
+    if (path === NO_PATH) {
+      if (this.#used === this.#prefix.length) this.#grow();
+      return this.#used++;
+    }
+    this.#free = this.#next[path] as number;
+    this.#unused--;
+    return path;
   }
 
   /** Every path of a source. The list is made first: paths may be removed while it is walked. */
-  ofSource(source: number): number[] {
-    const paths: number[] = [];
-    if (this.countOf(source) === 0) return paths;
-    for (let path = 0; path < this.#used; path++) if (this.#source[path] === source) paths.push(path);
+  ofSource(source: number): Int32Array {
+    const paths = new Int32Array(this.countOf(source));
+    for (let path = 0, n = 0; n < paths.length; path++) if (this.#source[path] === source) paths[n++] = path;
     return paths;
+  }
+
+  #setInForce(path: number, received: number, inForce: number): void {
+    if (this.#inForce === undefined) {
+      if (received === inForce) return;
+      this.#inForce = this.#received.slice();
+    }
+    this.#inForce[path] = inForce;
   }
 
   #reach(prefix: number): void {
     if (prefix < this.#first.length) return;
-    const length = Math.max(FIRST_CAPACITY, this.#first.length * 2, prefix + 1);
-    const before = this.#first.length;
-    this.#first = grown(this.#first, new Int32Array(length));
-    this.#first.fill(NO_PATH, before);
+    this.#first = grown(this.#first, Math.max(this.#first.length * 2, prefix + 1));
   }
 
   #grow(): void {
     const length = this.#prefix.length * 2;
-    this.#prefix = grown(this.#prefix, new Int32Array(length));
-    this.#source = grown(this.#source, new Int32Array(length));
-    this.#attributes = grown(this.#attributes, new Int32Array(length));
-    this.#next = grown(this.#next, new Int32Array(length));
-    this.#flags = grown(this.#flags, new Uint8Array(length));
+    this.#prefix = grown(this.#prefix, length);
+    this.#source = grown(this.#source, length);
+    this.#received = grown(this.#received, length);
+    this.#next = grown(this.#next, length);
+    this.#flags = grown(this.#flags, length);
+    if (this.#inForce !== undefined) this.#inForce = grown(this.#inForce, length);
+    if (this.#pathId !== undefined) this.#pathId = grown(this.#pathId, length);
   }
 }

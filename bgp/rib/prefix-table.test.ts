@@ -19,7 +19,7 @@ describe.each([4, 6] as const)("the table of IPv%i prefixes", (family) => {
     const step = fc.record({ prefix: prefix(family), release: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
-        const table = new PrefixTable(family);
+        const table = new PrefixTable(family, 16);
         const model = new Map<string, number>();
         for (const { prefix: one, release } of steps) {
           const key = formatPrefix(one);
@@ -42,14 +42,14 @@ describe.each([4, 6] as const)("the table of IPv%i prefixes", (family) => {
   });
 
   it("grows", () => {
-    const table = new PrefixTable(family);
+    const table = new PrefixTable(family, 16);
     const octets = (n: number) => Uint8Array.of(24, n >> 16, n >> 8, n);
     const ids = Array.from({ length: 5000 }, (_, n) => table.intern(octets(n), 0));
     for (const [n, id] of ids.entries()) expect(table.lookup(octets(n), 0)).toBe(id);
   });
 
   it("bits behind the length do not count", () => {
-    const table = new PrefixTable(family);
+    const table = new PrefixTable(family, 16);
     expect(table.intern(Uint8Array.of(12, 10, 0x4f), 0)).toBe(table.intern(Uint8Array.of(12, 10, 0x40), 0));
   });
 });

@@ -2,107 +2,157 @@
  * All routes of a speaker: what came in, what is best, what is to be forwarded, what each peer has to be told.
  *
  * Input marks prefixes; {@link Rib.decideMarked} decides them and passes each on as a mark: to the forwarding table and
- * to every peer. Nobody is called back, nothing waits.
+ * to every update group. Nobody is called back, nothing waits.
  */
-import { type Address, addressOf, type Family } from "../../ipam/net/address.ts";
+import type { Family } from "../../ipam/net/address.ts";
+import { familyOf } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
-import { LOCAL_ATTRIBUTES, type RouteSource } from "../policy/export.ts";
-import { encodePrefix, type NlriBlock } from "../wire/nlri.ts";
-import type { AdjRibOut } from "./adj-rib-out.ts";
-import { AttributeTable } from "./attribute-table.ts";
-import type { Candidate } from "./decision.ts";
+import { LOCAL_ATTRIBUTES } from "../policy/export.ts";
+import { type ExportTerms, termsKey } from "../policy/export-terms.ts";
+import { type ImportRules, longLivedStale } from "../policy/import.ts";
+import { encodePrefix, PATH_ID_OCTETS } from "../wire/nlri.ts";
+import { u32 } from "../wire/octets.ts";
+import type { NlriRun } from "../wire/update.ts";
+import { AddPathGroup } from "./add-path-group.ts";
+import { SetFlag } from "./attribute-columns.ts";
+import { AttributeTable, NO_SET } from "./attribute-table.ts";
+import { BestPathGroup } from "./best-path-group.ts";
+import { Decision } from "./decision.ts";
 import { FamilyRib } from "./family-rib.ts";
-import { Marks } from "./marks.ts";
+import { type ForwardingSink, ForwardingTable } from "./forwarding.ts";
 import { type Gateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
-import { internAttributes } from "./packer.ts";
 import { NO_PATH } from "./paths.ts";
+import type { SpeakerSettings } from "./settings.ts";
+import { LOCAL_SOURCE, Sources } from "./sources.ts";
+import type { Member, UpdateGroup } from "./update-group.ts";
 
-/** Source number of the speaker's own routes. */
-export const LOCAL_SOURCE = 0;
+export const FAMILIES: readonly Family[] = [4, 6];
 
-/** What the decision process has to know of where a path came from. */
-export interface Source {
-  readonly external: boolean;
-  readonly peerId: Address;
-  readonly peerAddress: Address;
-}
-
-/** One change for the forwarding table; no gateways: the route goes. */
-export interface ForwardingChange {
-  readonly prefix: Prefix;
-  readonly gateways: readonly Gateway[] | undefined;
-}
-
-const NOBODY: Address = addressOf("0.0.0.0");
+/** Stands for any prefix where rules look at attributes only. */
+const EVERYTHING: Readonly<Record<Family, Prefix>> = {
+  4: { address: new Uint8Array(4), length: 0 },
+  6: { address: new Uint8Array(16), length: 0 },
+};
+/** Rows of each table at the start, unless told otherwise. */
+const FEW = 1024;
+/** Routes that share a set, by and large. */
+const ROUTES_PER_SET = 4;
 
 export class Rib {
-  readonly families: Readonly<Record<Family, FamilyRib>> = { 4: new FamilyRib(4), 6: new FamilyRib(6) };
-  readonly attributes = new AttributeTable();
+  readonly families: Readonly<Record<Family, FamilyRib>>;
   readonly nextHops = new NextHops();
-  readonly sources = new Map<number, Source>();
-  readonly #outs: Readonly<Record<Family, Set<AdjRibOut>>> = { 4: new Set(), 6: new Set() };
-  readonly #forwardingPending: Readonly<Record<Family, Marks>> = { 4: new Marks(), 6: new Marks() };
-  /** Prefixes the forwarding table has from us. */
-  readonly #forwarded: Readonly<Record<Family, Set<number>>> = { 4: new Set(), 6: new Set() };
+  readonly attributes: AttributeTable;
+  readonly sources = new Sources();
+  readonly decision: Decision;
+  readonly forwardingTables: Readonly<Record<Family, ForwardingTable>>;
+  /** Nobody asks for forwarding changes unless this is set. */
+  forwards = true;
+  readonly groups = new Map<string, UpdateGroup>();
+  /** Some peer gets more than the best path: every path that comes or goes counts. */
+  #tellsAllPaths = false;
 
-  kindOf(source: number): RouteSource {
-    if (source === LOCAL_SOURCE) return "local";
-    return this.sources.get(source)?.external === true ? "external" : "internal";
+  /**
+   * `expected`: prefixes of a family that are reserved for: more is possible, but tables that grow are copied. Memory
+   * that is not touched is not taken.
+   */
+  constructor(expected = FEW) {
+    this.families = { 4: new FamilyRib(4, expected), 6: new FamilyRib(6, expected) };
+    this.attributes = new AttributeTable(this.nextHops, Math.max(64, expected / ROUTES_PER_SET));
+    this.decision = new Decision(this.attributes, this.nextHops, this.sources);
+    const table = (family: Family) =>
+      new ForwardingTable(this.families[family], this.attributes, this.nextHops, this.decision);
+    this.forwardingTables = { 4: table(4), 6: table(6) };
   }
 
-  /** Takes a reference to the attribute set for each prefix; the caller keeps its own. */
-  announce(source: number, { family, octets }: NlriBlock, attributes: number): void {
-    const rib = this.families[family];
-    for (let at = 0; at < octets.length; at += 1 + (((octets[at] as number) + 7) >> 3)) {
-      this.attributes.retain(attributes);
-      const before = rib.announce(source, rib.prefixes.intern(octets, at), attributes);
-      if (before >= 0) this.attributes.release(before);
+  /** A path per prefix of the run; the caller keeps its reference to the set. New ones only up to the limit. */
+  announce(source: number, run: NlriRun, set: number, rules: ImportRules, limit: number): void {
+    const rib = this.families[run.family];
+    const perPrefix = rules.looksAtPrefix(run.family);
+    const common = perPrefix ? NO_SET : rules.inForce(set, () => EVERYTHING[run.family]);
+    for (let at = run.start; at < run.end; ) {
+      const pathId = run.addPath ? u32(run.octets, at) : 0;
+      if (run.addPath) at += PATH_ID_OCTETS;
+      const prefix = rib.prefixes.intern(run.octets, at);
+      at += 1 + (((run.octets[at] as number) + 7) >> 3);
+      const inForce = perPrefix ? rules.inForce(set, () => rib.prefixes.prefix(prefix)) : common;
+      this.#place(rib, source, prefix, pathId, set, inForce, limit);
+      if (perPrefix) this.#drop(inForce, set);
     }
+    this.#drop(common, set);
   }
 
-  withdraw(source: number, { family, octets }: NlriBlock): void {
-    const rib = this.families[family];
-    for (let at = 0; at < octets.length; at += 1 + (((octets[at] as number) + 7) >> 3)) {
-      const prefix = rib.prefixes.lookup(octets, at);
-      const path = prefix < 0 ? NO_PATH : rib.paths.find(prefix, source);
-      if (path !== NO_PATH) this.attributes.release(rib.remove(path));
+  withdraw(source: number, run: NlriRun): void {
+    const rib = this.families[run.family];
+    for (let at = run.start; at < run.end; ) {
+      const pathId = run.addPath ? u32(run.octets, at) : 0;
+      if (run.addPath) at += PATH_ID_OCTETS;
+      const prefix = rib.prefixes.lookup(run.octets, at);
+      at += 1 + (((run.octets[at] as number) + 7) >> 3);
+      const path = prefix < 0 ? NO_PATH : rib.paths.find(prefix, source, pathId);
+      if (path !== NO_PATH) this.#remove(rib, path);
     }
   }
 
   /** Replaces the set of prefixes this speaker originates. */
   originate(prefixes: readonly Prefix[]): void {
-    for (const family of [4, 6] as const) {
+    const set = this.attributes.intern(LOCAL_ATTRIBUTES, 0);
+    for (const family of FAMILIES) {
       const rib = this.families[family];
       const wanted = new Set<number>();
       for (const prefix of prefixes) {
-        if ((prefix.address.length === 4 ? 4 : 6) !== family) continue;
-        const octets = encodePrefix(prefix);
-        const id = rib.prefixes.intern(octets, 0);
+        if (familyOf(prefix.address) !== family) continue;
+        const id = rib.prefixes.intern(encodePrefix(prefix), 0);
         wanted.add(id);
-        if (rib.paths.find(id, LOCAL_SOURCE) !== NO_PATH) continue;
-        const attributes = internAttributes(this.attributes, family, LOCAL_ATTRIBUTES);
-        this.announce(LOCAL_SOURCE, { family, octets }, attributes);
-        this.attributes.release(attributes);
+        this.#place(rib, LOCAL_SOURCE, id, 0, set, set, Number.POSITIVE_INFINITY);
       }
       for (const path of rib.paths.ofSource(LOCAL_SOURCE)) {
-        if (!wanted.has(rib.paths.prefix(path))) this.attributes.release(rib.remove(path));
+        if (!wanted.has(rib.paths.prefix(path))) this.#remove(rib, path);
       }
+    }
+    this.attributes.release(set);
+  }
+
+  /** The rules of a peer changed: its paths are looked at again. */
+  reimport(source: number, family: Family, rules: ImportRules): void {
+    const rib = this.families[family];
+    for (const path of rib.paths.ofSource(source)) {
+      const set = rib.paths.received(path);
+      const prefix = rib.paths.prefix(path);
+      const inForce = rules.inForce(set, () => rib.prefixes.prefix(prefix));
+      if (inForce !== rib.paths.inForce(path)) this.#replace(rib, path, set, inForce);
+      this.#drop(inForce, set);
     }
   }
 
-  /** Marks what a peer announced as stale (RFC 4724 4.2); what was stale already goes. Returns how many are kept. */
+  /** Marks what a peer announced as stale (RFC 4724 4.2). Returns how many that are. */
   markStale(source: number, family: Family): number {
     const { paths } = this.families[family];
-    let kept = 0;
-    for (const path of paths.ofSource(source)) {
-      if (paths.isStale(path)) {
-        this.attributes.release(this.families[family].remove(path));
-      } else {
-        paths.markStale(path);
-        kept++;
+    const all = paths.ofSource(source);
+    for (const path of all) paths.setStale(path, true);
+    return all.length;
+  }
+
+  /** RFC 9494 4.2: stale paths stay as a last resort; those that must not (NO_LLGR) go. Returns how many stay. */
+  markLongLived(source: number, family: Family): number {
+    const rib = this.families[family];
+    let stay = 0;
+    for (const path of rib.paths.ofSource(source)) {
+      if (!rib.paths.isStale(path)) continue;
+      const inForce = rib.paths.inForce(path);
+      if (inForce === NO_SET) continue;
+      if (this.attributes.has(inForce, SetFlag.NoLlgr)) {
+        this.#remove(rib, path);
+        continue;
       }
+      const set = rib.paths.received(path);
+      const attributes = longLivedStale(this.attributes.attributes(inForce));
+      const marked = this.attributes.intern(attributes, this.attributes.scope(inForce));
+      this.#replace(rib, path, set, marked);
+      rib.paths.setStale(path, true);
+      this.attributes.release(marked);
+      stay++;
     }
-    return kept;
+    return stay;
   }
 
   /** Removes a peer's routes: all, or only those still stale. Returns how many. */
@@ -111,113 +161,178 @@ export class Rib {
     let swept = 0;
     for (const path of rib.paths.ofSource(source)) {
       if (which === "stale" && !rib.paths.isStale(path)) continue;
-      this.attributes.release(rib.remove(path));
+      this.#remove(rib, path);
       swept++;
     }
     return swept;
   }
 
-  /** The kernel's routes changed: where a next hop leads elsewhere now, every prefix is decided again. */
+  set settings(settings: SpeakerSettings) {
+    this.decision.settings = settings;
+    for (const family of FAMILIES) this.families[family].markAll();
+  }
+
+  /** The kernel's routes changed: where a next hop leads elsewhere now, its prefixes are decided again. */
   updateUnderlay(routes: readonly UnderlayRoute[]): void {
-    if (!this.nextHops.update(routes)) return;
-    for (const family of [4, 6] as const) {
-      for (const { id } of this.families[family].known()) this.families[family].marked.add(id);
+    const changed = this.nextHops.update(routes);
+    if (changed.size === 0) return;
+    for (const family of FAMILIES) {
+      this.forwardingTables[family].forgetJoined();
+      this.families[family].markWhere((set) => changed.has(this.attributes.nextHop[set] as number));
     }
   }
 
-  attach(family: Family, out: AdjRibOut): void {
-    this.#outs[family].add(out);
-    this.markAll(family, out);
-  }
-
-  detach(family: Family, out: AdjRibOut): void {
-    this.#outs[family].delete(out);
-    for (const { prefix, attributes } of [...out.entries()]) {
-      this.attributes.release(attributes);
-      this.families[family].unhold(prefix);
+  /** The group of peers with these terms, which the member joins. */
+  join(terms: ExportTerms, member: Member): UpdateGroup {
+    const key = termsKey(terms);
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      const rib = this.families[terms.family];
+      group = terms.addPath ? new AddPathGroup(terms, rib, this) : new BestPathGroup(terms, rib, this);
+      this.groups.set(key, group);
+      if (terms.addPath) this.#tellsAllPaths = true;
     }
+    group.join(member);
+    return group;
   }
 
-  /** The peer has to be told everything, where it differs from what it was told. */
-  markAll(family: Family, out: AdjRibOut): void {
-    for (const { id } of this.families[family].known()) out.pending.add(id);
+  /** The member goes over to the group with these terms; what it has from the old one is put right. */
+  move(before: UpdateGroup, terms: ExportTerms, member: Member): UpdateGroup {
+    if (termsKey(before.terms) === termsKey(terms)) return before;
+    before.handOver(member);
+    const after = this.join(terms, member);
+    this.leave(before, member);
+    return after;
+  }
+
+  leave(group: UpdateGroup, member: Member): void {
+    group.leave(member);
+    if (group.members.size > 0) return;
+    this.groups.delete(termsKey(group.terms));
+    this.#tellsAllPaths = [...this.groups.values()].some(({ terms }) => terms.addPath);
+    group.dissolve();
   }
 
   /** Decides marked prefixes, at most `budget` of them; returns whether any are left. */
   decideMarked(budget: number): boolean {
     let left = budget;
-    for (const family of [4, 6] as const) {
+    for (const family of FAMILIES) {
       const rib = this.families[family];
+      if (rib.marked.size === 0) continue;
+      const groups = [...this.groups.values()].filter(({ terms, isMute }) => terms.family === family && !isMute);
+      const best = groups.filter(({ terms }) => !terms.addPath);
+      const all = groups.filter(({ terms }) => terms.addPath);
+      const forwarding = this.forwardingTables[family].pending;
       while (left > 0) {
         const prefix = rib.marked.take();
-        if (prefix === undefined) break;
+        if (prefix < 0) break;
         left--;
-        rib.decide(prefix, (path) => this.candidate(family, path));
-        for (const out of this.#outs[family]) out.pending.add(prefix);
-        this.#forwardingPending[family].add(prefix);
+        if (rib.decide(prefix, this.decision)) for (const group of best) group.pending.add(prefix);
+        for (const group of all) group.pending.add(prefix);
+        if (this.forwards) forwarding.add(prefix);
+        if (rib.paths.first(prefix) === NO_PATH) rib.releaseIfUnused(prefix);
       }
     }
-    return this.families[4].marked.size + this.families[6].marked.size > 0;
+    return this.undecided > 0;
   }
 
-  candidate(family: Family, path: number): Candidate | undefined {
-    const { paths } = this.families[family];
-    const source = paths.source(path);
-    const attributes = this.attributes.attributes(paths.attributes(path));
-    if (source === LOCAL_SOURCE) {
-      return { path, attributes, local: true, external: false, igpMetric: 0, peerId: NOBODY, peerAddress: NOBODY };
-    }
-    const from = this.sources.get(source);
-    const resolution = this.nextHops.resolve(attributes.nextHop);
-    if (from === undefined || resolution === undefined) return undefined;
-    return { path, attributes, local: false, ...from, igpMetric: resolution.metric };
+  get undecided(): number {
+    return this.families[4].marked.size + this.families[6].marked.size;
   }
 
   get forwardingChangesPending(): boolean {
-    return this.#forwardingPending[4].size + this.#forwardingPending[6].size > 0;
+    return this.forwardingTables[4].pending.size + this.forwardingTables[6].pending.size > 0;
   }
 
-  /** What the forwarding table has to change, at most `limit` prefixes. Own routes are not in it. */
-  takeForwardingChanges(limit: number): ForwardingChange[] {
-    const changes: ForwardingChange[] = [];
-    for (const family of [4, 6] as const) {
-      const rib = this.families[family];
-      while (changes.length < limit) {
-        const id = this.#forwardingPending[family].take();
-        if (id === undefined) break;
-        // Its best path may be gone already; it comes again once it is decided.
-        if (rib.marked.has(id)) continue;
-        const gateways = this.#gatewaysOf(family, id);
-        const had = this.#forwarded[family].has(id);
-        if (gateways !== undefined || had) changes.push({ prefix: rib.prefixes.prefix(id), gateways });
-        if (gateways !== undefined && !had) {
-          this.#forwarded[family].add(id);
-          rib.hold(id);
-        } else if (gateways === undefined && had) {
-          this.#forwarded[family].delete(id);
-          rib.unhold(id);
-        } else if (gateways === undefined) {
-          rib.releaseIfUnused(id);
-        }
-      }
-    }
-    return changes;
+  /** What the forwarding table has to change, at most `limit` prefixes; returns how many were handed over. */
+  takeForwardingChanges(limit: number, sink: ForwardingSink): number {
+    const taken = this.forwardingTables[4].take(limit, sink);
+    return taken + this.forwardingTables[6].take(limit - taken, sink);
+  }
+
+  /** Where packets to exactly this prefix should go; undefined: nowhere by us. */
+  forwardingOf(prefix: Prefix): readonly Gateway[] | undefined {
+    const family = familyOf(prefix.address);
+    const id = this.families[family].prefixes.lookup(encodePrefix(prefix), 0);
+    if (id < 0 || this.families[family].marked.has(id)) return undefined;
+    return this.forwardingTables[family].gatewaysOf(id);
   }
 
   /** Every prefix the forwarding table should have, whatever was taken before: for a whole comparison. */
   *forwarding(): IterableIterator<{ readonly prefix: Prefix; readonly gateways: readonly Gateway[] }> {
-    for (const family of [4, 6] as const) {
-      for (const { id, prefix } of this.families[family].known()) {
-        const gateways = this.families[family].marked.has(id) ? undefined : this.#gatewaysOf(family, id);
+    for (const family of FAMILIES) {
+      const rib = this.families[family];
+      for (const { id, prefix } of rib.known()) {
+        const gateways = rib.marked.has(id) ? undefined : this.forwardingTables[family].gatewaysOf(id);
         if (gateways !== undefined) yield { prefix, gateways };
       }
     }
   }
 
-  #gatewaysOf(family: Family, prefix: number): readonly Gateway[] | undefined {
-    const rib = this.families[family];
+  #place(
+    rib: FamilyRib,
+    source: number,
+    prefix: number,
+    pathId: number,
+    set: number,
+    inForce: number,
+    limit: number,
+  ): void {
+    const { paths } = rib;
+    const path = paths.find(prefix, source, pathId);
+    if (path !== NO_PATH) {
+      // The same again is no change, only a sign of life.
+      if (paths.received(path) === set && paths.inForce(path) === inForce) paths.setStale(path, false);
+      else this.#replace(rib, path, set, inForce);
+      return;
+    }
+    if (paths.countOf(source) >= limit) {
+      // The number may have been made for this path alone.
+      rib.mark(prefix);
+      return;
+    }
+    this.attributes.retain(set);
+    if (inForce !== set && inForce !== NO_SET) this.attributes.retain(inForce);
+    paths.add(prefix, source, pathId, set, inForce);
+    if (!this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
+  }
+
+  /**
+   * Whether a path with this set cannot be the best one, nor as good: it comes or goes without a new decision. Only the
+   * steps up to ORIGIN are looked at, and only against a best path that stands.
+   */
+  #isBeaten(rib: FamilyRib, prefix: number, inForce: number): boolean {
+    if (rib.marked.has(prefix) || this.#tellsAllPaths) return false;
     const best = rib.best(prefix);
-    if (best === NO_PATH || rib.paths.source(best) === LOCAL_SOURCE) return undefined;
-    return this.nextHops.resolve(this.attributes.attributes(rib.paths.attributes(best)).nextHop)?.gateways;
+    if (best === NO_PATH || rib.paths.source(best) === LOCAL_SOURCE) return false;
+    return inForce === NO_SET || this.decision.isWorse(inForce, rib.paths.inForce(best));
+  }
+
+  #replace(rib: FamilyRib, path: number, set: number, inForce: number): void {
+    const { paths } = rib;
+    const received = paths.received(path);
+    const before = paths.inForce(path);
+    this.attributes.retain(set);
+    if (inForce !== set && inForce !== NO_SET) this.attributes.retain(inForce);
+    paths.replace(path, set, inForce);
+    this.attributes.release(received);
+    this.#drop(before, received);
+    rib.mark(paths.prefix(path));
+  }
+
+  #remove(rib: FamilyRib, path: number): void {
+    const { paths } = rib;
+    const received = paths.received(path);
+    const inForce = paths.inForce(path);
+    const prefix = paths.prefix(path);
+    if (path === rib.best(prefix) || !this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
+    paths.remove(path);
+    this.attributes.release(received);
+    this.#drop(inForce, received);
+  }
+
+  /** Gives back the reference to a set that the rules made, where they made one. */
+  #drop(inForce: number, received: number): void {
+    if (inForce !== NO_SET && inForce !== received) this.attributes.release(inForce);
   }
 }

@@ -13,7 +13,7 @@ export const active: StateHandler = (fsm, event, now): Next | undefined => {
     case "TcpFails":
       return fsm.toIdle(event.reason, now);
     case "ManualStop":
-      return fsm.toIdle("stopped", now, "notification");
+      return fsm.toIdle("stopped", now, "final");
     default:
       return undefined;
   }

@@ -17,11 +17,12 @@ import type { PeerConfig } from "./peer-config.ts";
 const LOST_SESSION_AGE_MS = 5_000;
 
 /**
- * RFC 4724 4.2: a peer that speaks graceful restart and opens a new connection beside an established session has lost
+ * RFC 4724 5: a peer that speaks graceful restart for at least one family and opens a new connection beside an established session has lost
  * that session.
  */
 export function isLostSession(established: Fsm, now: number): boolean {
-  return established.negotiated?.peerRestart !== undefined && now - established.since >= LOST_SESSION_AGE_MS;
+  const restarts = (established.negotiated?.peerRestart?.families.length ?? 0) > 0;
+  return restarts && now - established.since >= LOST_SESSION_AGE_MS;
 }
 
 /** Which of the two has to go; undefined when they don't collide yet. `fresh` has just received its OPEN. */

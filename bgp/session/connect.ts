@@ -17,7 +17,7 @@ export const connect: StateHandler = (fsm, event, now): Next | undefined => {
       return { state: "Connect", reason: "no answer to the connection attempt, trying again" };
     }
     case "ManualStop":
-      return fsm.toIdle("stopped", now, "notification");
+      return fsm.toIdle("stopped", now, "final");
     default:
       return undefined;
   }

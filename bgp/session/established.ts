@@ -13,10 +13,14 @@ export const established: StateHandler = (fsm, event, now): Next | undefined => 
     case "KeepaliveReceived":
       fsm.restartHoldTimer(now);
       return undefined;
-    case "RouteRefreshReceived":
+    case "RouteRefreshReceived": {
       fsm.restartHoldTimer(now);
-      fsm.host.routeRefresh(event.body);
-      return undefined;
+      const fault = fsm.host.routeRefresh(event.body, now);
+      return fault === undefined ? undefined : fsm.fault(fault, now);
+    }
+    case "SendHoldTimerExpires":
+      // RFC 9687 3.2: nothing would reach the peer, a NOTIFICATION neither.
+      return fsm.toIdle("the peer takes nothing (send hold timer expired)", now, "final");
     case "KeepaliveTimerExpires":
       fsm.send(encodeKeepalive());
       fsm.restartKeepaliveTimer(now);

@@ -7,9 +7,11 @@ import type { PeerConfig } from "./peer-config.ts";
 import { step } from "./step.ts";
 import { PEER_CONFIG as CONFIG } from "./testing.ts";
 
+const AFRESH = { restarted: false, forwardingPreserved: false };
+
 const PEER_OPEN: Open = ourOpen(
   { ...CONFIG, asNumber: 64512, localAsNumber: 65001, routerId: addressOf("10.0.0.1"), holdTime: 6 },
-  false,
+  AFRESH,
 );
 
 const EVENTS: Readonly<Record<string, FsmEvent>> = {
@@ -19,9 +21,14 @@ const EVENTS: Readonly<Record<string, FsmEvent>> = {
   IdleHoldTimerExpires: { kind: "IdleHoldTimerExpires" },
   HoldTimerExpires: { kind: "HoldTimerExpires" },
   KeepaliveTimerExpires: { kind: "KeepaliveTimerExpires" },
+  SendHoldTimerExpires: { kind: "SendHoldTimerExpires" },
   TcpConnected: { kind: "TcpConnected", connection: 2 },
   TcpFails: { kind: "TcpFails", reason: "connection refused" },
   OpenReceived: { kind: "OpenReceived", open: PEER_OPEN },
+  BadOpenReceived: {
+    kind: "OpenReceived",
+    open: { action: "reset", code: 2, subcode: 6, data: new Uint8Array(0), text: "hold time 1 s" },
+  },
   KeepaliveReceived: { kind: "KeepaliveReceived" },
   UpdateReceived: { kind: "UpdateReceived", body: new Uint8Array(4) },
   RouteRefreshReceived: { kind: "RouteRefreshReceived", body: Uint8Array.of(0, 1, 0, 1) },
@@ -52,12 +59,18 @@ function trace(config: PeerConfig = CONFIG): Trace {
       did.push(type === "NOTIFICATION" ? `${type} ${message[19]}/${message[20]}` : type);
     },
     close: () => did.push("close"),
-    ourOpen: () => ourOpen(config, false),
+    ourOpen: () => ourOpen(config, AFRESH),
     update: () => {
       did.push("update");
       return undefined;
     },
-    routeRefresh: () => did.push("refresh"),
+    routeRefresh: () => {
+      did.push("refresh");
+      return undefined;
+    },
+    notified: (direction, { code, subcode }) => {
+      if (direction === "received") did.push(`told of ${code}/${subcode}`);
+    },
     jitter: () => 1,
   };
   return { did, host };
@@ -97,9 +110,10 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<string, string>>>> = {
   },
   OpenSent: {
     OpenReceived: "OpenConfirm: KEEPALIVE",
+    BadOpenReceived: "Idle: NOTIFICATION 2/6, close",
     TcpFails: "Idle: close",
     HoldTimerExpires: "Idle: NOTIFICATION 4/0, close",
-    NotificationReceived: "Idle: close",
+    NotificationReceived: "Idle: told of 6/2, close",
     MessageFault: "Idle: NOTIFICATION 3/1, close",
     KeepaliveReceived: "Idle: NOTIFICATION 5/1, close",
     UpdateReceived: "Idle: NOTIFICATION 5/1, close",
@@ -111,9 +125,10 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<string, string>>>> = {
     KeepaliveTimerExpires: "OpenConfirm: KEEPALIVE",
     TcpFails: "Idle: close",
     HoldTimerExpires: "Idle: NOTIFICATION 4/0, close",
-    NotificationReceived: "Idle: close",
+    NotificationReceived: "Idle: told of 6/2, close",
     MessageFault: "Idle: NOTIFICATION 3/1, close",
     OpenReceived: "Idle: NOTIFICATION 5/2, close",
+    BadOpenReceived: "Idle: NOTIFICATION 5/2, close",
     UpdateReceived: "Idle: NOTIFICATION 5/2, close",
     RouteRefreshReceived: "Idle: NOTIFICATION 5/2, close",
     ManualStop: "Idle: NOTIFICATION 6/2, close",
@@ -122,11 +137,13 @@ const TABLE: Readonly<Record<StateName, Readonly<Record<string, string>>>> = {
     UpdateReceived: "Established: update",
     RouteRefreshReceived: "Established: refresh",
     KeepaliveTimerExpires: "Established: KEEPALIVE",
+    SendHoldTimerExpires: "Idle: close",
     TcpFails: "Idle: close",
     HoldTimerExpires: "Idle: NOTIFICATION 4/0, close",
-    NotificationReceived: "Idle: close",
+    NotificationReceived: "Idle: told of 6/2, close",
     MessageFault: "Idle: NOTIFICATION 3/1, close",
     OpenReceived: "Idle: NOTIFICATION 5/3, close",
+    BadOpenReceived: "Idle: NOTIFICATION 5/3, close",
     ManualStop: "Idle: NOTIFICATION 6/2, close",
   },
 };
@@ -165,24 +182,24 @@ describe("the state machine (RFC 4271 8.2.2)", () => {
     expect(fsm.timers.next()).toBe(2000);
   });
 
-  it.each([
-    ["another AS than configured", { asNumber: 65009 }, "2/2"],
-    ["no common family", { capabilities: { ...PEER_OPEN.capabilities, families: [] } }, undefined],
-  ])("OPEN with %s", (_name, change, subcode) => {
-    const traced = trace();
-    const fsm = fsmIn("OpenSent", traced);
-    step(fsm, { kind: "OpenReceived", open: { ...PEER_OPEN, ...change } }, 0);
-    if (subcode === undefined) expect(fsm.negotiated?.families).toEqual([4]);
-    else expect(traced.did).toEqual([`NOTIFICATION ${subcode}`, "close"]);
+  it("a passive peer is not dialled", () => {
+    const traced = trace({ ...CONFIG, passive: true });
+    const fsm = new Fsm(traced.host, true, 0);
+    step(fsm, EVENTS["ManualStart"] as FsmEvent, 0);
+    expect([fsm.state, traced.did, fsm.timers.next()]).toEqual(["Active", [], Number.POSITIVE_INFINITY]);
   });
 
-  it("an internal peer with our own identifier is refused (RFC 6286)", () => {
-    const config = { ...CONFIG, asNumber: 64512 };
-    const traced = trace(config);
-    const fsm = fsmIn("OpenSent", traced);
-    const open = { ...PEER_OPEN, asNumber: 64512, bgpIdentifier: config.routerId };
-    step(fsm, { kind: "OpenReceived", open }, 0);
-    expect(traced.did).toEqual(["NOTIFICATION 2/3", "close"]);
+  it("the peer may take four minutes for its OPEN, and says nothing for a hold time at most after that", () => {
+    const fsm = fsmIn("OpenSent", trace());
+    expect(fsm.timers.running).toEqual([{ name: "Hold", due: 240_000 }]);
+    step(fsm, EVENTS["OpenReceived"] as FsmEvent, 1000);
+    expect(fsm.timers.running).toContainEqual({ name: "Hold", due: 7000 });
+  });
+
+  it("sends a KEEPALIVE a second at most (RFC 4271 4.4)", () => {
+    const traced = trace({ ...CONFIG, holdTime: 3 });
+    const fsm = fsmIn("Established", { ...traced, host: { ...traced.host, jitter: () => 0.75 } });
+    expect(fsm.timers.running).toContainEqual({ name: "Keepalive", due: 1000 });
   });
 
   it("tries again later each time it fails in a row, half a minute at most", () => {

@@ -2,17 +2,22 @@
  * What the BGP finite state machine of one connection holds, and what its states have in common (RFC 4271 8).
  *
  * A state is a function from an event to the next state and the reason in words; one file each, put together in
- * step.ts. A machine asks its
- * peer for effects (dial, send, close) and never waits. A peer has two machines at most: one that dials, and one for a
- * connection the other side opened (RFC 4271 8.2.1); collision.ts chooses between them.
+ * step.ts. A machine asks its peer for effects (dial, send, close) and never waits. A peer has two machines at most: one
+ * that dials, and one for a connection the other side opened (RFC 4271 8.2.1); collision.ts chooses between them.
  */
 import { CeaseSubcode, ErrorCode } from "../wire/codes.ts";
 import type { Fault } from "../wire/fault.ts";
-import { describeNotification, encodeNotification, type Notification } from "../wire/notification.ts";
+import {
+  describeNotification,
+  encodeNotification,
+  hardReset,
+  isHardReset,
+  type Notification,
+} from "../wire/notification.ts";
 import type { Open } from "../wire/open.ts";
-import type { Negotiated } from "./negotiate.ts";
+import { keepsOverNotification, type Negotiated } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
-import { Timers } from "./timers.ts";
+import { type TimerName, Timers } from "./timers.ts";
 
 export type StateName = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
 
@@ -24,17 +29,22 @@ export type FsmEvent =
   | { readonly kind: "IdleHoldTimerExpires" }
   | { readonly kind: "HoldTimerExpires" }
   | { readonly kind: "KeepaliveTimerExpires" }
+  | { readonly kind: "SendHoldTimerExpires" }
   | { readonly kind: "TcpConnected"; readonly connection: number }
   | { readonly kind: "TcpFails"; readonly reason: string }
-  | { readonly kind: "OpenReceived"; readonly open: Open }
+  /** Or what is wrong with it: only the state that waits for an OPEN looks into it. */
+  | { readonly kind: "OpenReceived"; readonly open: Open | Fault }
   | { readonly kind: "KeepaliveReceived" }
   | { readonly kind: "UpdateReceived"; readonly body: Uint8Array }
   | { readonly kind: "RouteRefreshReceived"; readonly body: Uint8Array }
   | { readonly kind: "NotificationReceived"; readonly notification: Notification }
   | { readonly kind: "MessageFault"; readonly fault: Fault };
 
-/** Why an established session ended, as far as graceful restart asks (RFC 4724 4.2). */
-export type Ending = "connection lost" | "notification";
+/**
+ * How an established session ended, as far as graceful restart asks: whether the routes may stay (RFC 4724 4.2: the TCP
+ * connection was lost; RFC 8538 3: a NOTIFICATION, where both sides said so).
+ */
+export type Ending = "restartable" | "final";
 
 export interface Next {
   readonly state: StateName;
@@ -52,13 +62,23 @@ export interface FsmHost {
   close(connection: number): void;
   ourOpen(): Open;
   update(body: Uint8Array, now: number): Fault | undefined;
-  routeRefresh(body: Uint8Array): void;
+  routeRefresh(body: Uint8Array, now: number): Fault | undefined;
+  /** For operators. */
+  notified(direction: "sent" | "received", notification: Notification, now: number): void;
   /** A factor in 0.75 to 1, so that retries of many speakers spread (RFC 4271 10). */
   jitter(): number;
 }
 
+/** RFC 8538 3.1: a peer that goes for good takes its routes along. */
+const ENDS_RESTART: readonly number[] = [
+  CeaseSubcode.MaximumPrefixes,
+  CeaseSubcode.AdministrativeShutdown,
+  CeaseSubcode.PeerDeconfigured,
+];
+
 /** RFC 4271 8.2.2: how long an OPEN may take. */
 export const LARGE_HOLD_TIME_S = 240;
+const SEND_HOLD_TIME_S = 480;
 const FIRST_IDLE_HOLD_S = 1;
 const LONGEST_IDLE_HOLD_S = 30;
 
@@ -70,9 +90,8 @@ export class Fsm {
   reason = "not started";
   since: number;
   connection: number | undefined;
-  remoteOpen: Open | undefined;
   negotiated: Negotiated | undefined;
-  ending: Ending = "connection lost";
+  ending: Ending = "restartable";
   #idleHold = FIRST_IDLE_HOLD_S;
 
   constructor(host: FsmHost, dials: boolean, now: number) {
@@ -87,13 +106,20 @@ export class Fsm {
     if (state === this.state) return;
     this.state = state;
     this.since = now;
-    if (state === "Established") this.#idleHold = FIRST_IDLE_HOLD_S;
+    if (state === "Established") this.forgetFailures();
+  }
+
+  /** The next rest is a short one again. */
+  forgetFailures(): void {
+    this.#idleHold = FIRST_IDLE_HOLD_S;
   }
 
   /** Seconds on the caller's clock. */
-  startTimer(name: "ConnectRetry" | "Hold" | "Keepalive", seconds: number, now: number): void {
-    const jittered = name === "Hold" ? seconds : seconds * this.host.jitter();
-    this.timers.set(name, now + jittered * 1000);
+  startTimer(name: TimerName, seconds: number, now: number): void {
+    const jittered = name === "Hold" || name === "SendHold" ? seconds : seconds * this.host.jitter();
+    // RFC 4271 4.4: KEEPALIVEs come once a second at most, whatever chance says.
+    const least = name === "Keepalive" ? 1 : 0;
+    this.timers.set(name, now + Math.max(jittered, least) * 1000);
   }
 
   send(message: Uint8Array): void {
@@ -111,8 +137,14 @@ export class Fsm {
     if (seconds > 0) this.startTimer("Keepalive", seconds, now);
   }
 
+  /** RFC 9687 3: eight minutes, or two hold times where that is more. */
+  startSendHoldTimer(now: number): void {
+    const holdTime = this.negotiated?.holdTime ?? 0;
+    if (holdTime > 0) this.startTimer("SendHold", Math.max(SEND_HOLD_TIME_S, 2 * holdTime), now);
+  }
+
   /** To Idle, with what is left of the connection closed; a machine that dials starts again after a while. */
-  toIdle(reason: string, now: number, ending: Ending = "connection lost"): Next {
+  toIdle(reason: string, now: number, ending: Ending = "restartable"): Next {
     if (this.connection !== undefined) this.host.close(this.connection);
     this.connection = undefined;
     this.ending = ending;
@@ -129,12 +161,13 @@ export class Fsm {
 
   /** Tells the peer why, then Idle. */
   notify(notification: Notification, reason: string, now: number): Next {
-    this.send(encodeNotification(notification));
-    return this.toIdle(
-      `sent ${describeNotification(notification)}${reason === "" ? "" : ` (${reason})`}`,
-      now,
-      "notification",
-    );
+    const keeps = this.#keepsOverNotification();
+    const isFinal = keeps && ENDS_RESTART.includes(notification.subcode) && notification.code === ErrorCode.Cease;
+    const sent = isFinal ? hardReset(notification) : notification;
+    this.host.notified("sent", sent, now);
+    this.send(encodeNotification(sent));
+    const words = `sent ${describeNotification(sent)}${reason === "" ? "" : ` (${reason})`}`;
+    return this.toIdle(words, now, keeps && !isFinal ? "restartable" : "final");
   }
 
   fault(fault: Fault, now: number): Next {
@@ -148,7 +181,13 @@ export class Fsm {
   }
 
   received(notification: Notification, now: number): Next {
-    return this.toIdle(`received ${describeNotification(notification)}`, now, "notification");
+    this.host.notified("received", notification, now);
+    const keeps = this.#keepsOverNotification() && !isHardReset(notification);
+    return this.toIdle(`received ${describeNotification(notification)}`, now, keeps ? "restartable" : "final");
+  }
+
+  #keepsOverNotification(): boolean {
+    return this.negotiated !== undefined && keepsOverNotification(this.host.config, this.negotiated);
   }
 }
 

@@ -7,7 +7,6 @@ export const idle: StateHandler = (fsm, event, now): Next | undefined => {
     case "IdleHoldTimerExpires": {
       fsm.timers.clear("IdleHold");
       fsm.negotiated = undefined;
-      fsm.remoteOpen = undefined;
       if (!fsm.dials || fsm.host.config.passive) return { state: "Active", reason: "waiting for the peer to connect" };
       fsm.connection = fsm.host.dial();
       fsm.startTimer("ConnectRetry", fsm.host.config.connectRetryTime, now);

@@ -54,6 +54,8 @@ export interface PeerConfig {
   readonly connectRetryTime: number;
   /** Seconds the peer may keep our routes while we restart; undefined: graceful restart is not offered. */
   readonly restartTime: number | undefined;
+  /** RFC 8538, the N bit: routes are kept over a NOTIFICATION and an expired hold timer too. */
+  readonly restartOnNotification?: boolean;
   /** Seconds that routes of the peer stay as a last resort when the restart time is over (RFC 9494); undefined: off. */
   readonly longLivedStaleTime: number | undefined;
   /** RFC 7911. */

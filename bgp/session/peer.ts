@@ -1,57 +1,41 @@
 /** One neighbour: its connections, their machines, and the one session that comes of them. */
-import type { Family } from "../../ipam/net/address.ts";
-import { MessageType } from "../wire/codes.ts";
+import { CeaseSubcode } from "../wire/codes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
-import { Framer, type RawMessage } from "../wire/framer.ts";
-import { decodeNotification, type Notification } from "../wire/notification.ts";
-import { decodeOpen, type Open } from "../wire/open.ts";
+import { Framer } from "../wire/framer.ts";
+import { describeNotification, encodeNotification, type Notification } from "../wire/notification.ts";
+import type { Open } from "../wire/open.ts";
 import { decodeRouteRefresh } from "../wire/route-refresh.ts";
 import { isLostSession, loser } from "./collision.ts";
-import { COLLISION, type Ending, Fsm, type FsmEvent, type FsmHost, type StateName } from "./fsm.ts";
+import { eventOf, TIMER_EVENT } from "./events.ts";
+import { COLLISION, cease, Fsm, type FsmEvent, type FsmHost, type StateName } from "./fsm.ts";
+import type { LocalEnd } from "./local-end.ts";
 import { type Negotiated, ourOpen } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
+import type { PeerHost, Session } from "./peer-host.ts";
+import { PeerRecord } from "./peer-record.ts";
 import { step } from "./step.ts";
-import type { TimerName } from "./timers.ts";
-
-/** What a peer asks of the speaker. */
-export interface PeerHost {
-  dial(peer: Peer): number;
-  send(connection: number, message: Uint8Array): void;
-  close(connection: number): void;
-  up(peer: Peer, negotiated: Negotiated, now: number): void;
-  down(peer: Peer, ending: Ending, now: number): void;
-  update(peer: Peer, body: Uint8Array, now: number): Fault | undefined;
-  refresh(peer: Peer, family: Family): void;
-  stateChanged(peer: Peer, from: StateName, to: StateName, reason: string, now: number): void;
-  jitter(): number;
-  /** The R bit of our OPEN (RFC 4724 3). */
-  isRestarting(): boolean;
-}
-
-const TIMER_EVENT: Readonly<Record<TimerName, FsmEvent>> = {
-  ConnectRetry: { kind: "ConnectRetryTimerExpires" },
-  IdleHold: { kind: "IdleHoldTimerExpires" },
-  Hold: { kind: "HoldTimerExpires" },
-  Keepalive: { kind: "KeepaliveTimerExpires" },
-};
 
 /** States from the least to the most advanced: a peer is shown in the state of its most advanced machine. */
 const RANK: readonly StateName[] = ["Idle", "Active", "Connect", "OpenSent", "OpenConfirm", "Established"];
 
+/** Of the type octet in a message. */
+const TYPE_AT = 18;
+/** RFC 4486 4: to whom is known, but not wanted now. */
+const REJECTED = cease(CeaseSubcode.ConnectionRejected);
+
 interface Link {
   readonly fsm: Fsm;
   readonly framer: Framer;
+  readonly local: LocalEnd | undefined;
 }
 
-export class Peer {
+export class Peer extends PeerRecord {
   readonly host: PeerHost;
   config: PeerConfig;
-  /** Number of times the session was established. */
-  establishedCount = 0;
-  /** The last thing that went wrong, in words; empty when nothing has. */
-  lastError = "";
-  #lastNotification = "";
-  readonly messages = { received: 0, sent: 0 };
+  /** Taken down by an operator or a limit, until it is enabled. */
+  disabled = false;
+  /** Until when the peer is kept down for having sent too much (ms). */
+  #heldUntil = 0;
   readonly #dialer: Fsm;
   readonly #links = new Map<number, Link>();
   #acceptor: Fsm | undefined;
@@ -60,6 +44,7 @@ export class Peer {
   since: number;
 
   constructor(config: PeerConfig, host: PeerHost, now: number) {
+    super();
     this.config = config;
     this.host = host;
     this.since = now;
@@ -71,18 +56,25 @@ export class Peer {
   }
 
   /** Set while Established. */
-  get session(): { readonly connection: number; readonly negotiated: Negotiated } | undefined {
+  get session(): Session | undefined {
     const fsm = this.#machines().find(({ state }) => state === "Established");
     if (fsm?.connection === undefined || fsm.negotiated === undefined) return undefined;
-    return { connection: fsm.connection, negotiated: fsm.negotiated };
+    const { local } = this.#links.get(fsm.connection) ?? {};
+    return { connection: fsm.connection, negotiated: fsm.negotiated, local };
   }
 
   nextDue(): number {
     return Math.min(this.#dialer.timers.next(), this.#acceptor?.timers.next() ?? Number.POSITIVE_INFINITY);
   }
 
+  get runningTimers(): readonly { readonly name: string; readonly due: number }[] {
+    return this.#machines().flatMap(({ timers }) => timers.running);
+  }
+
   start(now: number): void {
+    if (this.disabled || !this.config.enabled) return;
     this.#running = true;
+    this.#heldUntil = 0;
     this.#handle(this.#dialer, { kind: "ManualStart" }, now);
   }
 
@@ -91,6 +83,53 @@ export class Peer {
     this.#running = false;
     for (const fsm of this.#machines()) this.#handle(fsm, { kind: "ManualStop", notification }, now);
     this.#dialer.timers.clearAll();
+  }
+
+  get hasConnection(): boolean {
+    return this.#links.size > 0;
+  }
+
+  /** Somebody, or a limit, wants no session now. */
+  isKeptDown(now: number): boolean {
+    return this.disabled || now < this.#heldUntil;
+  }
+
+  /** Down until {@link enable}, telling the peer why. */
+  disable(notification: Notification, now: number): void {
+    this.disabled = true;
+    this.lastError = `down by the operator or a limit: ${describeNotification(notification)}`;
+    this.stop(notification, now);
+  }
+
+  enable(now: number): void {
+    if (!this.disabled) return;
+    this.disabled = false;
+    this.start(now);
+  }
+
+  /** Ends the session and starts again. */
+  reset(notification: Notification, now: number): void {
+    this.stop(notification, now);
+    this.start(now);
+  }
+
+  /** Ends the session, and starts again after a while. */
+  holdDown(notification: Notification, restartAfterMs: number, now: number): void {
+    this.stop(notification, now);
+    this.#running = true;
+    this.#heldUntil = now + restartAfterMs;
+    this.lastError = `held down: ${describeNotification(notification)}`;
+    this.#dialer.timers.set("IdleHold", this.#heldUntil);
+  }
+
+  /** The session takes no more octets: for so long at most (RFC 9687 3). */
+  congested(now: number): void {
+    const fsm = this.#machines().find(({ state }) => state === "Established");
+    if (fsm?.timers.isRunning("SendHold") === false) fsm.startSendHoldTimer(now);
+  }
+
+  drained(_now: number): void {
+    for (const fsm of this.#machines()) fsm.timers.clear("SendHold");
   }
 
   /** Runs every timer that is due. */
@@ -103,17 +142,18 @@ export class Peer {
   }
 
   /** Our own connection attempt got through. */
-  connected(connection: number, now: number): void {
+  connected(connection: number, local: LocalEnd | undefined, now: number): void {
     if (this.#dialer.connection !== connection) return this.host.close(connection);
-    this.#links.set(connection, { fsm: this.#dialer, framer: new Framer() });
+    this.#links.set(connection, { fsm: this.#dialer, framer: new Framer(), local });
     this.#handle(this.#dialer, { kind: "TcpConnected", connection }, now);
   }
 
   /** The peer opened a connection. */
-  accepted(connection: number, now: number): void {
+  accepted(connection: number, local: LocalEnd | undefined, now: number): void {
+    if (!this.#running || this.isKeptDown(now)) return this.#refuse(connection, REJECTED);
     const before = this.#acceptor;
     const established = this.#machines().find(({ state }) => state === "Established");
-    if (established !== undefined && !isLostSession(established, now)) return this.host.close(connection);
+    if (established !== undefined && !isLostSession(established, now)) return this.#refuse(connection, COLLISION);
     if (before?.state === "Established") {
       this.#handle(before, { kind: "TcpFails", reason: "the peer opened a new connection" }, now);
     } else if (before !== undefined) {
@@ -123,8 +163,13 @@ export class Peer {
     const fsm = new Fsm(this.#fsmHost(), false, now);
     fsm.state = "Active";
     this.#acceptor = fsm;
-    this.#links.set(connection, { fsm, framer: new Framer() });
+    this.#links.set(connection, { fsm, framer: new Framer(), local });
     this.#handle(fsm, { kind: "TcpConnected", connection }, now);
+  }
+
+  #refuse(connection: number, notification: Notification): void {
+    this.host.send(connection, encodeNotification(notification));
+    this.host.close(connection);
   }
 
   /** A connection is gone, or never came about. */
@@ -143,7 +188,7 @@ export class Peer {
     while (link.fsm.connection === connection) {
       const message = link.framer.next();
       if (message === undefined) return;
-      this.messages.received++;
+      this.countReceived(isFault(message) ? undefined : message.type);
       this.#handle(link.fsm, isFault(message) ? { kind: "MessageFault", fault: message } : eventOf(message), now);
     }
   }
@@ -157,24 +202,17 @@ export class Peer {
     const from = step(fsm, event, now);
     if (connectionBefore !== undefined && fsm.connection === undefined) this.#links.delete(connectionBefore);
     if (from === undefined) return;
-    if (fsm.state === "OpenConfirm" && event.kind === "OpenReceived") {
-      this.#resolveCollision(fsm, event.open, now);
+    if (fsm.state === "OpenConfirm" && event.kind === "OpenReceived" && !isFault(event.open)) {
+      this.#opened(fsm, event.open, now);
       if (fsm.state !== "OpenConfirm") return;
     }
     if (fsm.state === "Established") this.#established(fsm, now);
     if (fsm.state === "Idle" && fsm === this.#acceptor) this.#acceptor = undefined;
-    if (fsm.state === "Idle" && event.kind !== "ManualStop") this.#failed(fsm.reason, event);
-    if (fsm.state === "Active" && event.kind === "TcpFails") this.#failed(fsm.reason, event);
+    if (fsm.state === "Idle" && event.kind !== "ManualStop") this.failed(fsm.reason, event.kind === "TcpFails");
+    if (fsm.state === "Active" && event.kind === "TcpFails") this.failed(fsm.reason, event.kind === "TcpFails");
     if (from === "Established") this.host.down(this, fsm.ending, now);
     this.#keepDialing(now);
     this.#show(fsm, now);
-  }
-
-  /** A router that was shut down says so once; connections it refuses from then on must not hide its words. */
-  #failed(reason: string, event: FsmEvent): void {
-    if (event.kind !== "TcpFails") this.#lastNotification = reason;
-    const before = this.#lastNotification;
-    this.lastError = before === "" || before === reason ? reason : `${reason}; before that: ${before}`;
   }
 
   /** The dialling machine rests while the other one holds the session, and goes on when there is none. */
@@ -188,13 +226,20 @@ export class Peer {
     const other = this.#machines().find((one) => one !== fsm);
     // The other machine has nothing left to do until this session ends.
     if (other !== undefined) this.#handle(other, { kind: "ManualStop", notification: COLLISION }, now);
-    this.establishedCount++;
-    this.lastError = "";
-    this.#lastNotification = "";
-    this.host.up(this, fsm.negotiated as Negotiated, now);
+    this.#dialer.forgetFailures();
+    this.succeeded();
+    this.host.up(this, fsm.negotiated as Negotiated, this.#linkOf(fsm)?.local, now);
   }
 
-  #resolveCollision(fresh: Fsm, open: Open, now: number): void {
+  #linkOf({ connection }: Fsm): Link | undefined {
+    return connection === undefined ? undefined : this.#links.get(connection);
+  }
+
+  /** The peer's OPEN is acceptable: its next message may be a long one already, and it tells who wins a collision. */
+  #opened(fresh: Fsm, open: Open, now: number): void {
+    this.opens = { ...this.opens, received: open };
+    const link = this.#linkOf(fresh);
+    if (link !== undefined) link.framer.maxLength = (fresh.negotiated as Negotiated).maxMessageLength;
     const other = this.#machines().find((one) => one !== fresh);
     const out = other && loser(this.config, fresh, other, open, now);
     if (out === undefined) return;
@@ -216,6 +261,16 @@ export class Peer {
     this.host.stateChanged(this, from, top.state, top.reason, now);
   }
 
+  #refresh(body: Uint8Array, now: number): Fault | undefined {
+    const { negotiated } = this.session ?? {};
+    const refresh = decodeRouteRefresh(body, negotiated?.enhancedRefresh === true);
+    if (refresh === undefined || isFault(refresh)) return refresh;
+    // RFC 2918 4: a family that was not agreed on is passed over.
+    const isAgreed = negotiated?.families.includes(refresh.family) === true;
+    if (isAgreed) this.host.refresh(this, refresh.family, refresh.kind, now);
+    return undefined;
+  }
+
   #fsmHost(): FsmHost {
     const peer = this;
     return {
@@ -223,32 +278,21 @@ export class Peer {
         return peer.config;
       },
       dial: () => peer.host.dial(peer),
-      send: (connection, message) => peer.host.send(connection, message),
-      close: (connection) => peer.host.close(connection),
-      ourOpen: () => ourOpen(peer.config, peer.host.isRestarting()),
-      update: (body, now) => peer.host.update(peer, body, now),
-      routeRefresh(body) {
-        const family = decodeRouteRefresh(body);
-        if (family !== undefined) peer.host.refresh(peer, family);
+      send(connection, message) {
+        peer.countSent(message[TYPE_AT] as number, 1);
+        peer.host.send(connection, message);
       },
+      close: (connection) => peer.host.close(connection),
+      ourOpen() {
+        const forwardingPreserved = peer.establishedCount > 0 || peer.host.keptForwarding();
+        const sent = ourOpen(peer.config, { restarted: peer.host.isRestarting(), forwardingPreserved });
+        peer.opens = { ...peer.opens, sent };
+        return sent;
+      },
+      update: (body, now) => peer.host.update(peer, body, now),
+      routeRefresh: (body, now) => peer.#refresh(body, now),
+      notified: (direction, notification, now) => peer.notified(direction, notification, now),
       jitter: () => peer.host.jitter(),
     };
-  }
-}
-
-function eventOf({ type, body }: RawMessage): FsmEvent {
-  switch (type) {
-    case MessageType.Open: {
-      const open = decodeOpen(body);
-      return isFault(open) ? { kind: "MessageFault", fault: open } : { kind: "OpenReceived", open };
-    }
-    case MessageType.Update:
-      return { kind: "UpdateReceived", body };
-    case MessageType.Notification:
-      return { kind: "NotificationReceived", notification: decodeNotification(body) };
-    case MessageType.RouteRefresh:
-      return { kind: "RouteRefreshReceived", body };
-    default:
-      return { kind: "KeepaliveReceived" };
   }
 }

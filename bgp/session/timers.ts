@@ -1,6 +1,6 @@
 /** Named timers as plain due times: nothing runs by itself, whoever holds the clock asks what is due. */
 
-export type TimerName = "ConnectRetry" | "IdleHold" | "Hold" | "Keepalive";
+export type TimerName = "ConnectRetry" | "IdleHold" | "Hold" | "Keepalive" | "SendHold";
 
 export class Timers {
   readonly #due = new Map<TimerName, number>();
@@ -20,6 +20,11 @@ export class Timers {
 
   isRunning(name: TimerName): boolean {
     return this.#due.has(name);
+  }
+
+  /** What runs, with its due time. */
+  get running(): readonly { readonly name: TimerName; readonly due: number }[] {
+    return [...this.#due].map(([name, due]) => ({ name, due }));
   }
 
   /** The earliest due time; Infinity when none runs. */

@@ -126,11 +126,11 @@ export class Network {
     const { speaker } = host;
     if (speaker === undefined) return;
     for (const work of speaker.work(this.now)) this.#do(host, work);
-    for (const { prefix, gateways } of speaker.takeForwardingChanges(Number.POSITIVE_INFINITY)) {
-      if (gateways === undefined) host.fib.delete(formatPrefix(prefix));
-      else
-        host.fib.set(formatPrefix(prefix), gateways.map(({ gateway }) => gateway && formatAddress(gateway)).join(","));
-    }
+    speaker.takeForwardingChanges(Number.POSITIVE_INFINITY, (_family, address, length, gateways) => {
+      const prefix = formatPrefix({ address: address.slice(), length });
+      if (gateways === undefined) host.fib.delete(prefix);
+      else host.fib.set(prefix, gateways.map(({ gateway }) => gateway && formatAddress(gateway)).join(","));
+    });
   }
 
   #do(host: SimulatedHost, work: Work): void {

@@ -11,22 +11,51 @@ export interface AsPathSegment {
 
 export type AsPath = readonly AsPathSegment[];
 
-/** A path, or in words why it is malformed (RFC 7606 7.2). */
-export function decodeAsPath(octets: Uint8Array, asOctets: 2 | 4): AsPath | string {
-  const path: AsPathSegment[] = [];
-  let at = 0;
-  while (at < octets.length) {
-    if (at + 2 > octets.length) return "a segment header is cut off";
+export const AS_SET_PROBLEM = "it has an AS_SET (RFC 9774)";
+
+/**
+ * Why a path as it stands in an attribute cannot be used, in words (RFC 7606 7.2); undefined when it can. AS 0 is no AS
+ * number (RFC 7607); sets are refused (RFC 9774 3), and so are confederation segments (RFC 5065 5) unless let pass.
+ */
+export function pathProblem(
+  octets: Uint8Array,
+  start: number,
+  length: number,
+  asOctets: 2 | 4,
+  letPass?: "confederations",
+): string | undefined {
+  const end = start + length;
+  let at = start;
+  while (at < end) {
+    if (at + 2 > end) return "a segment header is cut off";
     const type = octets[at] as number;
     const count = octets[at + 1] as number;
     if (type < SegmentType.Set || type > SegmentType.ConfedSet) return `segment type ${type} is unknown`;
     if (count === 0) return "a segment is empty";
-    if (at + 2 + count * asOctets > octets.length) return "a segment overruns the attribute";
+    const next = at + 2 + count * asOctets;
+    if (next > end) return "a segment overruns the attribute";
+    if (type === SegmentType.Set) return AS_SET_PROBLEM;
+    if (type !== SegmentType.Sequence && letPass === undefined) {
+      return "confederation segment outside of a confederation (RFC 5065 5)";
+    }
+    for (at += 2; at < next; at += asOctets) {
+      if ((asOctets === 4 ? u32(octets, at) : u16(octets, at)) === 0) return "AS number 0 (RFC 7607)";
+    }
+  }
+  return undefined;
+}
+
+/** Of a path in which {@link pathProblem} found none. */
+export function decodeAsPath(octets: Uint8Array, asOctets: 2 | 4): AsPath {
+  const path: AsPathSegment[] = [];
+  let at = 0;
+  while (at < octets.length) {
+    const count = octets[at + 1] as number;
     const asNumbers: number[] = [];
     for (let i = 0; i < count; i++) {
       asNumbers.push(asOctets === 4 ? u32(octets, at + 2 + 4 * i) : u16(octets, at + 2 + 2 * i));
     }
-    path.push({ type, asNumbers });
+    path.push({ type: octets[at] as number, asNumbers });
     at += 2 + count * asOctets;
   }
   return path;
@@ -67,14 +96,24 @@ export function prepend(path: AsPath, asNumber: number): AsPath {
   return [{ type: SegmentType.Sequence, asNumbers: [asNumber, ...first.asNumbers] }, ...path.slice(1)];
 }
 
-/** The AS the route was received from: leftmost of the leading sequence; undefined for a path from inside our AS. */
-export function neighborAs(path: AsPath): number | undefined {
-  return path[0]?.type === SegmentType.Sequence ? path[0].asNumbers[0] : undefined;
+/** RFC 6996 5: private numbers mean nothing outside; segments they leave empty go with them. */
+export function withoutPrivate(path: AsPath): AsPath {
+  return path
+    .map(({ type, asNumbers }) => ({ type, asNumbers: asNumbers.filter((asNumber) => !isPrivate(asNumber)) }))
+    .filter(({ asNumbers }) => asNumbers.length > 0);
 }
 
-export function occurrences(path: AsPath, asNumber: number): number {
+function isPrivate(asNumber: number): boolean {
+  return (asNumber >= 64512 && asNumber <= 65534) || (asNumber >= 4200000000 && asNumber <= 4294967294);
+}
+
+/** How often a number is in a path as it stands in a canonical set: four-octet numbers, checked. */
+export function occurrencesIn(octets: Uint8Array, start: number, end: number, asNumber: number): number {
   let count = 0;
-  for (const { asNumbers } of path) for (const one of asNumbers) if (one === asNumber) count++;
+  for (let at = start; at < end; ) {
+    const next = at + 2 + 4 * (octets[at + 1] as number);
+    for (at += 2; at < next; at += 4) if (u32(octets, at) === asNumber) count++;
+  }
   return count;
 }
 

@@ -7,43 +7,44 @@ import {
   encodeAsPath,
   formatAsPath,
   mergeAs4Path,
-  neighborAs,
   pathLength,
   prepend,
+  withoutPrivate,
 } from "./as-path.ts";
-import { decodeAttributes, type RawAttribute } from "./attributes.ts";
-import { encodeAttributes } from "./encode-attributes.ts";
-import { isFault } from "./fault.ts";
+import { checkAttributes, readAttributes } from "./attributes.ts";
+import { encodeAttribute, encodeAttributes } from "./encode-attributes.ts";
+import { type Fault, isFault } from "./fault.ts";
 import { type PathAttributes } from "./path-attributes.ts";
-import { decodeUpdate, type Update } from "./update.ts";
 
-const raw = (flags: number, type: number, value: string): RawAttribute => ({
-  flags,
-  type,
-  value: Uint8Array.from(Buffer.from(value, "hex")),
-});
+/** One attribute, as octets. */
+const raw = (flags: number, type: number, value: string) =>
+  encodeAttribute(flags, type, Uint8Array.from(Buffer.from(value, "hex")));
 
-function outcome(attribute: RawAttribute, external = true, asOctets: 2 | 4 = 4): string {
-  const decoded = decodeAttributes([attribute], { asOctets, external });
-  if (isFault(decoded)) return `${decoded.action} ${decoded.code}/${decoded.subcode}`;
-  return decoded.discarded.length > 0 ? "discard" : "ok";
+function check(
+  octets: Uint8Array,
+  asOctets: 2 | 4,
+  external: boolean,
+): Fault | readonly [PathAttributes, readonly Fault[]] {
+  const checked = checkAttributes(octets, 0, octets.length, { asOctets, external, multiprotocol: false });
+  return isFault(checked) ? checked : [readAttributes(checked.canonical ?? octets), checked.discarded];
 }
 
-/** Through the octets of a whole UPDATE and back. */
+function outcome(attribute: Uint8Array, external = true, asOctets: 2 | 4 = 4): string {
+  const checked = check(attribute, asOctets, external);
+  if (isFault(checked)) return `${checked.action} ${checked.code}/${checked.subcode}`;
+  return checked[1].length > 0 ? "discard" : "ok";
+}
+
 function roundTrip(attributes: PathAttributes, asOctets: 2 | 4, external: boolean): PathAttributes {
-  const octets = encodeAttributes(attributes, asOctets);
-  const update = decodeUpdate(
-    Buffer.concat([Buffer.of(0, 0, octets.length >> 8, octets.length & 0xff), octets, Buffer.of(0)]),
-  );
-  const decoded = decodeAttributes((update as Update).attributes, { asOctets, external });
-  if (isFault(decoded)) throw new Error(decoded.text);
-  expect(decoded.discarded).toEqual([]);
-  return decoded.attributes;
+  const checked = check(encodeAttributes(attributes, asOctets), asOctets, external);
+  if (isFault(checked)) throw new Error(checked.text);
+  expect(checked[1]).toEqual([]);
+  return checked[0];
 }
 
 const asNumber = fc.integer({ min: 1, max: 0xffffffff });
 const asPath: fc.Arbitrary<AsPath> = fc.array(
-  fc.record({ type: fc.constantFrom(1, 2), asNumbers: fc.array(asNumber, { minLength: 1, maxLength: 12 }) }),
+  fc.record({ type: fc.constant(2), asNumbers: fc.array(asNumber, { minLength: 1, maxLength: 12 }) }),
   { maxLength: 4 },
 );
 const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -63,7 +64,11 @@ const attributes = fc.record(
     atomicAggregate: fc.constant(true),
     aggregator: fc.record({ asNumber, address: octets(4) }),
     communities: fc.array(u32, { minLength: 1, maxLength: 80 }),
-    largeCommunities: blocks(12),
+    largeCommunities: fc
+      .uniqueArray(octets(12), { minLength: 1, maxLength: 40, selector: (one) => one.join() })
+      .map((all) => Uint8Array.from(all.flatMap((one) => [...one]))),
+    ipv6ExtendedCommunities: blocks(20),
+    onlyToCustomer: u32,
     extendedCommunities: blocks(8),
     originatorId: octets(4),
     clusterList: fc.array(octets(4), { minLength: 1, maxLength: 5 }),
@@ -96,9 +101,8 @@ describe("path attributes", () => {
   });
 
   it("an unknown optional transitive attribute goes on with the Partial bit", () => {
-    const decoded = decodeAttributes([raw(0xc0, 200, "0102")], { asOctets: 4, external: true });
-    if (isFault(decoded)) throw new Error(decoded.text);
-    expect(Buffer.from(encodeAttributes(decoded.attributes, 4)).toString("hex")).toContain("e0c8020102");
+    const decoded = readAttributes(raw(0xc0, 200, "0102"));
+    expect(Buffer.from(encodeAttributes(decoded, 4)).toString("hex")).toContain("e0c8020102");
   });
 
   it.each([
@@ -108,6 +112,9 @@ describe("path attributes", () => {
     ["AS_PATH with an empty segment (7.2)", raw(0x40, 2, "0200"), "withdraw 3/11"],
     ["AS_PATH that overruns (7.2)", raw(0x40, 2, "02020000fde9"), "withdraw 3/11"],
     ["AS_PATH with AS 0 (RFC 7607)", raw(0x40, 2, "020100000000"), "withdraw 3/11"],
+    ["AS_PATH with a set (RFC 9774 3)", raw(0x40, 2, "01010000fde9"), "withdraw 3/11"],
+    ["ONLY_TO_CUSTOMER of 3 octets (RFC 9234 5)", raw(0xc0, 35, "000001"), "withdraw 3/5"],
+    ["IPV6 EXTENDED COMMUNITIES of 19 octets (7.15)", raw(0xc0, 25, "00".repeat(19)), "withdraw 3/5"],
     ["AS_PATH with a confederation segment", raw(0x40, 2, "03010000fde9"), "withdraw 3/11"],
     ["AS_PATH that is empty", raw(0x40, 2, ""), "ok"],
     ["NEXT_HOP of 3 octets (7.3)", raw(0x40, 3, "0a0000"), "withdraw 3/5"],
@@ -141,6 +148,7 @@ describe("path attributes", () => {
 
   it("a malformed AS4_PATH costs itself only (RFC 6793 6)", () => {
     expect(outcome(raw(0xc0, 17, "0201"), true, 2)).toBe("discard");
+    expect(outcome(raw(0xc0, 17, "01010000fde9"), true, 2)).toBe("withdraw 3/11");
   });
 });
 
@@ -152,12 +160,12 @@ describe("AS_PATH", () => {
 
   it("is read and written", () => {
     fc.assert(fc.property(asPath, (value) => expect(decodeAsPath(encodeAsPath(value, 4), 4)).toEqual(value)));
+    expect(decodeAsPath(encodeAsPath(path, 4), 4)).toEqual(path);
     expect(formatAsPath(path)).toBe("65001 65002 {64512 64513}");
   });
 
   it("a set counts as one AS", () => {
     expect(pathLength(path)).toBe(3);
-    expect(neighborAs(path)).toBe(65001);
   });
 
   it("prepending starts a new sequence where the first is full or a set", () => {
@@ -174,5 +182,13 @@ describe("AS_PATH", () => {
     expect(mergeAs4Path(longer, [{ type: 2, asNumbers: [100_000, 200_000] }])).toEqual([
       { type: 2, asNumbers: [65001, 100_000, 200_000] },
     ]);
+  });
+
+  it("private numbers leave it (RFC 6996)", () => {
+    const mixed: AsPath = [
+      { type: 2, asNumbers: [65001, 3356] },
+      { type: 2, asNumbers: [4_200_000_000] },
+    ];
+    expect(withoutPrivate(mixed)).toEqual([{ type: 2, asNumbers: [3356] }]);
   });
 });

@@ -6,6 +6,8 @@ export const MessageType = { Open: 1, Update: 2, Notification: 3, Keepalive: 4, 
 export const HEADER_LENGTH = 19;
 /** RFC 4271 4.1. */
 export const MAX_MESSAGE_LENGTH = 4096;
+/** RFC 8654 2. */
+export const MAX_EXTENDED_LENGTH = 65535;
 
 /** RFC 6793: stands for an AS number above 65535 where only two octets fit. */
 export const AS_TRANS = 23456;
@@ -26,7 +28,9 @@ export const AttributeType = {
   ExtendedCommunities: 16,
   As4Path: 17,
   As4Aggregator: 18,
+  Ipv6ExtendedCommunities: 25,
   LargeCommunities: 32,
+  OnlyToCustomer: 35,
 } as const;
 
 export const AttributeFlag = { Optional: 0x80, Transitive: 0x40, Partial: 0x20, ExtendedLength: 0x10 } as const;
@@ -37,8 +41,14 @@ export const SAFI_UNICAST = 1;
 export const CapabilityCode = {
   Multiprotocol: 1,
   RouteRefresh: 2,
+  ExtendedNextHop: 5,
+  ExtendedMessage: 6,
+  Role: 9,
   GracefulRestart: 64,
   FourOctetAs: 65,
+  AddPath: 69,
+  EnhancedRefresh: 70,
+  LongLived: 71,
 } as const;
 
 export const ErrorCode = {
@@ -49,6 +59,7 @@ export const ErrorCode = {
   Fsm: 5,
   Cease: 6,
   RouteRefresh: 7,
+  SendHoldTimerExpired: 8,
 } as const;
 
 /** RFC 4486, 8538, 9384. */
@@ -62,6 +73,7 @@ export const CeaseSubcode = {
   ConnectionCollision: 7,
   OutOfResources: 8,
   HardReset: 9,
+  BfdDown: 10,
 } as const;
 
 const ERROR_NAMES: Readonly<Record<number, readonly [string, Readonly<Record<number, string>>]>> = {
@@ -73,8 +85,10 @@ const ERROR_NAMES: Readonly<Record<number, readonly [string, Readonly<Record<num
       2: "Bad Peer AS",
       3: "Bad BGP Identifier",
       4: "Unsupported Optional Parameter",
+      5: "Authentication Failure",
       6: "Unacceptable Hold Time",
       7: "Unsupported Capability",
+      11: "Role Mismatch",
     },
   ],
   3: [
@@ -86,6 +100,7 @@ const ERROR_NAMES: Readonly<Record<number, readonly [string, Readonly<Record<num
       4: "Attribute Flags Error",
       5: "Attribute Length Error",
       6: "Invalid ORIGIN Attribute",
+      7: "AS Routing Loop",
       8: "Invalid NEXT_HOP Attribute",
       9: "Optional Attribute Error",
       10: "Invalid Network Field",
@@ -117,6 +132,7 @@ const ERROR_NAMES: Readonly<Record<number, readonly [string, Readonly<Record<num
     },
   ],
   7: ["ROUTE-REFRESH Message Error", { 1: "Invalid Message Length" }],
+  8: ["Send Hold Timer Expired", {}],
 };
 
 /** `Cease/Administrative Shutdown`, or the numbers where no name is known. */

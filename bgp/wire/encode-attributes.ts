@@ -22,36 +22,44 @@ export function encodeAttribute(flags: number, type: number, value: Uint8Array):
  * in MP_REACH_NLRI (RFC 4760 3).
  */
 export function encodeAttributes(attributes: PathAttributes, asOctets: 2 | 4): Uint8Array {
+  return encode(attributes, asOctets, attributes.nextHop.length === 4 ? attributes.nextHop : undefined);
+}
+
+/** As sets are kept (see attributes.ts): with the next hop, whatever its length. */
+export function encodeCanonical(attributes: PathAttributes): Uint8Array {
+  const { nextHop, linkLocalNextHop } = attributes;
+  if (nextHop.length === 0) return encode(attributes, 4, undefined);
+  return encode(attributes, 4, linkLocalNextHop === undefined ? nextHop : concat([nextHop, linkLocalNextHop]));
+}
+
+function encode(attributes: PathAttributes, asOctets: 2 | 4, nextHop: Uint8Array | undefined): Uint8Array {
   const parts: { type: number; octets: Uint8Array }[] = [];
-  const put = (flags: number, type: number, value: Uint8Array) =>
-    parts.push({ type, octets: encodeAttribute(flags, type, value) });
+  const put = (flags: number, type: number, value: Uint8Array | undefined) => {
+    if (value !== undefined) parts.push({ type, octets: encodeAttribute(flags, type, value) });
+  };
+  const u32 = (value: number | undefined) => (value === undefined ? undefined : octetsOfU32(value));
+  const some = <T>(items: readonly T[] | undefined, of: (items: readonly T[]) => Uint8Array) =>
+    items === undefined || items.length === 0 ? undefined : of(items);
   put(WELL_KNOWN, AttributeType.Origin, Uint8Array.of(attributes.origin));
   put(WELL_KNOWN, AttributeType.AsPath, encodeAsPath(attributes.asPath, asOctets));
-  if (attributes.nextHop.length === 4) put(WELL_KNOWN, AttributeType.NextHop, attributes.nextHop);
-  if (attributes.med !== undefined) put(OPTIONAL, AttributeType.Med, octetsOfU32(attributes.med));
-  if (attributes.localPref !== undefined) {
-    put(WELL_KNOWN, AttributeType.LocalPref, octetsOfU32(attributes.localPref));
-  }
+  put(WELL_KNOWN, AttributeType.NextHop, nextHop);
+  put(OPTIONAL, AttributeType.Med, u32(attributes.med));
+  put(WELL_KNOWN, AttributeType.LocalPref, u32(attributes.localPref));
   if (attributes.atomicAggregate === true) put(WELL_KNOWN, AttributeType.AtomicAggregate, new Uint8Array(0));
   putAggregator(attributes, asOctets, put);
-  if (attributes.communities !== undefined && attributes.communities.length > 0) {
-    put(OPTIONAL_TRANSITIVE, AttributeType.Communities, concat(attributes.communities.map(octetsOfU32)));
-  }
-  if (attributes.originatorId !== undefined) put(OPTIONAL, AttributeType.OriginatorId, attributes.originatorId);
-  if (attributes.clusterList !== undefined && attributes.clusterList.length > 0) {
-    put(OPTIONAL, AttributeType.ClusterList, concat(attributes.clusterList));
-  }
-  if (attributes.extendedCommunities !== undefined) {
-    put(OPTIONAL_TRANSITIVE, AttributeType.ExtendedCommunities, attributes.extendedCommunities);
-  }
+  const communities = some(attributes.communities, (items) => concat(items.map(octetsOfU32)));
+  put(OPTIONAL_TRANSITIVE, AttributeType.Communities, communities);
+  put(OPTIONAL, AttributeType.OriginatorId, attributes.originatorId);
+  put(OPTIONAL, AttributeType.ClusterList, some(attributes.clusterList, concat));
+  put(OPTIONAL_TRANSITIVE, AttributeType.ExtendedCommunities, attributes.extendedCommunities);
   if (asOctets === 2 && hasFourOctetNumber(attributes)) {
     // RFC 6793 4.2.2: confederation segments stay out of AS4_PATH.
     const path = attributes.asPath.filter(({ type }) => type === SegmentType.Sequence || type === SegmentType.Set);
     put(OPTIONAL_TRANSITIVE, AttributeType.As4Path, encodeAsPath(path, 4));
   }
-  if (attributes.largeCommunities !== undefined) {
-    put(OPTIONAL_TRANSITIVE, AttributeType.LargeCommunities, attributes.largeCommunities);
-  }
+  put(OPTIONAL_TRANSITIVE, AttributeType.Ipv6ExtendedCommunities, attributes.ipv6ExtendedCommunities);
+  put(OPTIONAL_TRANSITIVE, AttributeType.LargeCommunities, attributes.largeCommunities);
+  put(OPTIONAL_TRANSITIVE, AttributeType.OnlyToCustomer, u32(attributes.onlyToCustomer));
   for (const { type, flags, value } of attributes.unknown ?? []) put(flags | AttributeFlag.Partial, type, value);
   parts.sort((a, b) => a.type - b.type);
   return concat(parts.map(({ octets }) => octets));

@@ -1,77 +1,216 @@
-/** UPDATE messages from routes: as many prefixes in each as fit. */
+/** UPDATE messages from routes: as many prefixes in each as fit, one message behind the other in one array. */
 import { type Family } from "../../ipam/net/address.ts";
-import { type Prefix } from "../../ipam/net/prefix.ts";
 import { afiOf } from "./capability.ts";
 import { AttributeFlag, AttributeType, HEADER_LENGTH, MessageType, SAFI_UNICAST } from "./codes.ts";
 import { encodeAttribute } from "./encode-attributes.ts";
 import { frame } from "./framer.ts";
-import { concat, octetsOfU16, putU16 } from "./octets.ts";
+import { concat, octetsOfU16, putU16, putU32 } from "./octets.ts";
 
 /** Header, and the two length fields of an UPDATE. */
 const FIXED = HEADER_LENGTH + 4;
-/** MP_REACH_NLRI's value without next hop and routes: AFI, SAFI, next-hop length, reserved. */
-const REACH_FIXED = 5;
-/** MP_UNREACH_NLRI's: AFI, SAFI. */
-const UNREACH_FIXED = 3;
-const LONG_OPTIONAL = AttributeFlag.Optional | AttributeFlag.ExtendedLength;
+const FIRST_CAPACITY = 64 * 1024;
 
-/** One message in the making: what stands before the prefixes, the prefixes, what stands behind them. */
-interface Frame {
-  readonly head: Uint8Array;
-  readonly tail: Uint8Array;
-  /** Fills in what depends on the octets of prefixes; returns the message's length, which it may have shortened. */
-  finish(message: Uint8Array, nlriLength: number, length: number): number;
+/** Where prefixes are read from: a table that knows them by number. */
+export interface NlriTable {
+  /** Octets of the prefix's NLRI. */
+  nlriLength(id: number): number;
+  /** Writes it; returns where it ends. */
+  write(id: number, octets: Uint8Array, at: number): number;
 }
+
+/** What the messages of one run have in common. */
+interface Run {
+  readonly family: Family;
+  /** In MP_REACH_NLRI or MP_UNREACH_NLRI. */
+  readonly multiprotocol: boolean;
+  readonly withdraws: boolean;
+  /** Of MP_REACH_NLRI. */
+  readonly nextHop: Uint8Array;
+  readonly attributes: Uint8Array;
+  readonly attributesStart: number;
+  readonly attributesEnd: number;
+}
+
+const NOTHING = new Uint8Array(0);
 
 /**
- * Announces prefixes of one family. `attributes` is everything of the set but MP_REACH_NLRI, as it is sent. Undefined
- * when not even one prefix fits beside them: such a route has to be withdrawn from the peer (RFC 4271 9.2).
+ * Whether a prefix of so many octets of NLRI, path identifier included, fits into a message beside these attributes. One
+ * that does not has to be withdrawn from the peer (RFC 4271 9.2, RFC 8654 4).
  */
-export function encodeAnnouncements(
-  family: Family,
-  prefixes: readonly Prefix[],
-  attributes: Uint8Array,
-  nextHop: NextHop,
+export function fits(
+  attributesLength: number,
+  nextHop: Uint8Array | undefined,
+  nlriLength: number,
   maxLength: number,
-): Uint8Array[] | undefined {
-  if (family === 4) {
-    const head = concat([new Uint8Array(2), octetsOfU16(attributes.length), attributes]);
-    return pack(prefixes, maxLength, { head, tail: new Uint8Array(0), finish: (_message, _nlri, length) => length });
-  }
-  const hops = nextHop.linkLocal === undefined ? nextHop.address : concat([nextHop.address, nextHop.linkLocal]);
-  const reach = Uint8Array.of(LONG_OPTIONAL, AttributeType.MpReach, 0, 0, 0, afiOf(family), SAFI_UNICAST, hops.length);
-  const reachFixed = REACH_FIXED + hops.length;
-  return pack(prefixes, maxLength, {
-    // RFC 7606 5.1: MP_REACH_NLRI first, so that a receiver finds the routes whatever follows.
-    head: concat([new Uint8Array(4), reach, hops, Uint8Array.of(0)]),
-    tail: attributes,
-    finish: (message, nlriLength, length) => finishMultiprotocol(message, reachFixed + nlriLength, length),
-  });
+): boolean {
+  const reach = nextHop === undefined ? 0 : 5 + nextHop.length + (5 + nextHop.length + nlriLength > 255 ? 4 : 3);
+  return FIXED + attributesLength + reach + nlriLength <= maxLength;
 }
 
-export interface NextHop {
-  readonly address: Uint8Array;
-  readonly linkLocal: Uint8Array | undefined;
-}
+export class UpdateWriter {
+  readonly #maxLength: number;
+  #octets = new Uint8Array(FIRST_CAPACITY);
+  #position = 0;
+  #run: Run | undefined;
+  #tailLength = 0;
+  /** Of the message being written: where it starts, where its prefixes start and go on; -1: none is being written. */
+  #start = -1;
+  #nlriStart = 0;
+  #at = 0;
+  #messages = 0;
 
-export function encodeWithdrawals(family: Family, prefixes: readonly Prefix[], maxLength: number): Uint8Array[] {
-  const nothing = new Uint8Array(0);
-  if (family === 4) {
-    return pack(prefixes, maxLength, {
-      head: new Uint8Array(2),
-      tail: new Uint8Array(2),
-      finish(message, nlriLength, length) {
-        putU16(message, HEADER_LENGTH, nlriLength);
-        return length;
-      },
-    }) as Uint8Array[];
+  constructor(maxLength: number) {
+    this.#maxLength = maxLength;
   }
-  const unreach = Uint8Array.of(LONG_OPTIONAL, AttributeType.MpUnreach, 0, 0, 0, afiOf(family), SAFI_UNICAST);
-  return pack(prefixes, maxLength, {
-    head: concat([new Uint8Array(4), unreach]),
-    tail: nothing,
-    finish: (message, nlriLength, length) => finishMultiprotocol(message, UNREACH_FIXED + nlriLength, length),
-  }) as Uint8Array[];
+
+  /** Messages since the last {@link take}; what is being written is ended first. */
+  get messages(): number {
+    this.#flush();
+    return this.#messages;
+  }
+
+  /** Octets of whole messages so far; what is being written is ended first. */
+  get position(): number {
+    this.#flush();
+    return this.#position;
+  }
+
+  /**
+   * From now on prefixes are announced with these attributes: everything of the set but MP_REACH_NLRI, as it is sent.
+   * `nextHop`: goes into MP_REACH_NLRI; undefined: IPv4 routes in the message's own field.
+   */
+  announce(
+    family: Family,
+    nextHop: Uint8Array | undefined,
+    attributes: Uint8Array,
+    attributesStart: number,
+    attributesEnd: number,
+  ): void {
+    this.#flush();
+    const multiprotocol = nextHop !== undefined;
+    const run = { family, multiprotocol, withdraws: false, nextHop: nextHop ?? NOTHING };
+    this.#run = { ...run, attributes, attributesStart, attributesEnd };
+    const length = attributesEnd - attributesStart;
+    this.#tailLength = multiprotocol ? length : 0;
+  }
+
+  /** From now on prefixes are withdrawn. */
+  withdraw(family: Family): void {
+    this.#flush();
+    const multiprotocol = family === 6;
+    const run = { family, multiprotocol, withdraws: true, nextHop: NOTHING };
+    this.#run = { ...run, attributes: NOTHING, attributesStart: 0, attributesEnd: 0 };
+    this.#tailLength = multiprotocol ? 0 : 2;
+  }
+
+  /** After {@link announce} or {@link withdraw}. */
+  add(table: NlriTable, id: number, pathId: number | undefined): void {
+    const length = table.nlriLength(id) + (pathId === undefined ? 0 : 4);
+    if (this.#start >= 0 && this.#at + length + this.#tailLength - this.#start > this.#maxLength) this.#flush();
+    if (this.#start < 0) this.#begin();
+    if (pathId !== undefined) {
+      putU32(this.#octets, this.#at, pathId);
+      this.#at += 4;
+    }
+    this.#at = table.write(id, this.#octets, this.#at);
+  }
+
+  endOfRib(family: Family): void {
+    this.#flush();
+    const message = encodeEndOfRib(family);
+    this.#reserve(message.length);
+    this.#octets.set(message, this.#position);
+    this.#position += message.length;
+    this.#messages++;
+  }
+
+  /** The messages, in an array of their own. */
+  take(): Uint8Array {
+    const octets = this.#octets.slice(0, this.position);
+    this.#position = 0;
+    this.#messages = 0;
+    return octets;
+  }
+
+  #begin(): void {
+    const { family, multiprotocol, withdraws, nextHop, attributes, attributesStart, attributesEnd } = this.#run as Run;
+    this.#reserve(this.#maxLength);
+    const octets = this.#octets;
+    const start = this.#position;
+    octets.fill(0xff, start, start + 16);
+    octets[start + 18] = MessageType.Update;
+    this.#start = start;
+    let at = start + HEADER_LENGTH;
+    putU16(octets, at, 0);
+    at += 2;
+    if (multiprotocol) {
+      // RFC 7606 5.1: first of all, so that a receiver finds the routes whatever follows.
+      octets[at + 2] = AttributeFlag.Optional | AttributeFlag.ExtendedLength;
+      octets[at + 3] = withdraws ? AttributeType.MpUnreach : AttributeType.MpReach;
+      at += 6;
+      octets[at++] = 0;
+      octets[at++] = afiOf(family);
+      octets[at++] = SAFI_UNICAST;
+      if (!withdraws) {
+        octets[at++] = nextHop.length;
+        for (let i = 0; i < nextHop.length; i++) octets[at++] = nextHop[i] as number;
+        octets[at++] = 0;
+      }
+    } else if (!withdraws) {
+      putU16(octets, at, attributesEnd - attributesStart);
+      at += 2;
+      for (let i = attributesStart; i < attributesEnd; i++) octets[at++] = attributes[i] as number;
+    }
+    this.#nlriStart = at;
+    this.#at = at;
+  }
+
+  /** Ends the message being written. */
+  #flush(): void {
+    const start = this.#start;
+    if (start < 0) return;
+    const { multiprotocol, withdraws, attributes, attributesStart, attributesEnd } = this.#run as Run;
+    const octets = this.#octets;
+    if (multiprotocol) {
+      this.#finishMultiprotocol();
+      for (let i = attributesStart; i < attributesEnd; i++) octets[this.#at++] = attributes[i] as number;
+      putU16(octets, start + FIXED - 2, this.#at - start - FIXED);
+    } else if (withdraws) {
+      putU16(octets, start + HEADER_LENGTH, this.#at - this.#nlriStart);
+      putU16(octets, this.#at, 0);
+      this.#at += 2;
+    }
+    putU16(octets, start + 16, this.#at - start);
+    this.#position = this.#at;
+    this.#start = -1;
+    this.#messages++;
+  }
+
+  /**
+   * The attribute at the front of the list gets its length, in one octet where that is enough: the long form is for
+   * values over 255 octets (RFC 4271 4.3).
+   */
+  #finishMultiprotocol(): void {
+    const octets = this.#octets;
+    const attribute = this.#start + FIXED;
+    const length = this.#at - attribute - 4;
+    if (length > 255) {
+      putU16(octets, attribute + 2, length);
+      return;
+    }
+    octets[attribute] = AttributeFlag.Optional;
+    octets[attribute + 2] = length;
+    octets.copyWithin(attribute + 3, attribute + 4, this.#at);
+    this.#at--;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#position + more;
+    if (needed <= this.#octets.length) return;
+    const octets = new Uint8Array(Math.max(this.#octets.length * 2, needed));
+    octets.set(this.#octets.subarray(0, this.#position));
+    this.#octets = octets;
+  }
 }
 
 /** RFC 4724 2: an empty UPDATE for IPv4 unicast, an empty MP_UNREACH_NLRI for every other family. */
@@ -83,53 +222,4 @@ export function encodeEndOfRib(family: Family): Uint8Array {
     Uint8Array.of(0, afiOf(family), SAFI_UNICAST),
   );
   return frame(MessageType.Update, concat([octetsOfU16(0), octetsOfU16(unreach.length), unreach]));
-}
-
-/**
- * The attribute at the front of the list gets its length, in one octet where that is enough: the long form is for
- * values over 255 octets (RFC 4271 4.3).
- */
-function finishMultiprotocol(message: Uint8Array, valueLength: number, length: number): number {
-  const short = valueLength <= 255;
-  putU16(message, HEADER_LENGTH + 2, length - FIXED - (short ? 1 : 0));
-  if (!short) {
-    putU16(message, FIXED + 2, valueLength);
-    return length;
-  }
-  message[FIXED] = AttributeFlag.Optional;
-  message[FIXED + 2] = valueLength;
-  message.copyWithin(FIXED + 3, FIXED + 4, length);
-  return length - 1;
-}
-
-/** As many prefixes in each message as fit; undefined when one does not fit into a message of its own. */
-function pack(prefixes: readonly Prefix[], maxLength: number, parts: Frame): Uint8Array[] | undefined {
-  const { head, tail, finish } = parts;
-  const messages: Uint8Array[] = [];
-  const start = HEADER_LENGTH + head.length;
-  const limit = maxLength - tail.length;
-  if (start > limit) return undefined;
-  const message = frame(MessageType.Update, new Uint8Array(maxLength - HEADER_LENGTH));
-  let at = start;
-  const flush = () => {
-    message.set(head, HEADER_LENGTH);
-    message.set(tail, at);
-    const length = finish(message, at - start, at + tail.length);
-    putU16(message, 16, length);
-    messages.push(message.slice(0, length));
-    at = start;
-  };
-  for (const { address, length } of prefixes) {
-    const width = (length + 7) >> 3;
-    if (at + 1 + width > limit) {
-      if (at === start) return undefined;
-      flush();
-      if (at + 1 + width > limit) return undefined;
-    }
-    message[at] = length;
-    for (let i = 0; i < width; i++) message[at + 1 + i] = address[i] as number;
-    at += 1 + width;
-  }
-  if (at > start) flush();
-  return messages;
 }

@@ -12,6 +12,8 @@ export interface Fault {
   readonly data: Uint8Array;
   /** For the operator: what was wrong, with the numbers. */
   readonly text: string;
+  /** The attribute it is about, where it is about one: for the counters. */
+  readonly attribute?: string;
 }
 
 const NO_DATA = new Uint8Array(0);

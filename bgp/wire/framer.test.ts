@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import type { Fault } from "./fault.ts";
 import { encodeKeepalive, Framer, frame } from "./framer.ts";
 
 function messagesOf(framer: Framer): unknown[] {
@@ -46,12 +47,46 @@ describe("the framer", () => {
     ["a length over 4096", () => withLength(encodeKeepalive(), 4097), [1, 2]],
     ["a KEEPALIVE of 20 octets", () => frame(4, Uint8Array.of(0)), [1, 2]],
     ["an OPEN of 28 octets", () => frame(1, new Uint8Array(9)), [1, 2]],
+    ["an UPDATE of 22 octets", () => frame(2, new Uint8Array(3)), [1, 2]],
+    ["a NOTIFICATION of 20 octets", () => frame(3, new Uint8Array(1)), [1, 2]],
+    ["a ROUTE-REFRESH of 22 octets", () => frame(5, new Uint8Array(3)), [1, 2]],
     ["a message of type 0", () => frame(0, new Uint8Array(0)), [1, 3]],
     ["a message of type 6", () => frame(6, new Uint8Array(0)), [1, 3]],
   ])("%s is a fault (RFC 4271 6.1)", (_name, octets, fault) => {
     const framer = new Framer();
     framer.push(octets());
     expect(messagesOf(framer)).toEqual([fault]);
+  });
+
+  it.each([
+    ["an UPDATE", 2, 65_535, undefined],
+    ["a NOTIFICATION", 3, 65_535, undefined],
+    ["a ROUTE-REFRESH", 5, 4097, undefined],
+    ["an OPEN", 1, 4097, [1, 2]],
+    ["a KEEPALIVE", 4, 4097, [1, 2]],
+  ])("%s of more than 4096 octets once that was agreed (RFC 8654 4)", (_name, type, length, fault) => {
+    const framer = new Framer();
+    framer.maxLength = 65_535;
+    framer.push(withLength(frame(type, new Uint8Array(65_535 - 19)), length));
+    const [first] = messagesOf(framer);
+    if (fault === undefined) expect((first as [number, number[]])[1]).toHaveLength(length - 19);
+    else expect(first).toEqual(fault);
+  });
+
+  it.each([2, 3, 5])("a message of type %i of 4097 octets is too long where it was not", (type) => {
+    const framer = new Framer();
+    framer.push(frame(type, new Uint8Array(4097 - 19)));
+    expect(messagesOf(framer)).toEqual([[1, 2]]);
+  });
+
+  it("quotes the length, or the type, that was wrong", () => {
+    const dataOf = (octets: Uint8Array) => {
+      const framer = new Framer();
+      framer.push(octets);
+      return [...(framer.next() as Fault).data];
+    };
+    expect(dataOf(withLength(encodeKeepalive(), 18))).toEqual([0, 18]);
+    expect(dataOf(frame(77, new Uint8Array(0)))).toEqual([77]);
   });
 
   it("a wrong marker is told at its first octet", () => {

@@ -3,6 +3,9 @@ import { ErrorCode, HEADER_LENGTH, MAX_MESSAGE_LENGTH, MessageType } from "./cod
 import { type Fault, resetFault } from "./fault.ts";
 import { octetsOfU16, putU16, u16 } from "./octets.ts";
 
+/** Never longer than 4096 octets, whatever was agreed (RFC 8654 4). */
+const ALWAYS_SHORT: readonly number[] = [MessageType.Open, MessageType.Keepalive];
+
 /** One message as it came: `body` is what follows the header, a view into the stream's own chunk where possible. */
 export interface RawMessage {
   readonly type: number;
@@ -19,22 +22,42 @@ const MIN_LENGTH: Readonly<Record<number, number>> = {
 };
 
 export class Framer {
+  /** Longest message the peer may send: more once both sides said so (RFC 8654). */
+  maxLength = MAX_MESSAGE_LENGTH;
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
+  /** Chunks behind #chunk that do not make its message whole yet: joined once they do. */
+  #more: Uint8Array[] = [];
+  #moreLength = 0;
 
   push(chunk: Uint8Array): void {
     // A plain Uint8Array over the same memory: slice() of a subclass (Node's Buffer) would share it instead of copying.
     const octets = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     const rest = this.#chunk.length - this.#at;
-    if (rest === 0) {
+    if (rest === 0 && this.#more.length === 0) {
       this.#chunk = octets;
-    } else {
-      const joined = new Uint8Array(rest + octets.length);
-      joined.set(this.#chunk.subarray(this.#at), 0);
-      joined.set(octets, rest);
-      this.#chunk = joined;
+      this.#at = 0;
+      return;
     }
+    this.#more.push(octets);
+    this.#moreLength += octets.length;
+    const wanted = rest >= HEADER_LENGTH ? u16(this.#chunk, this.#at + 16) : 0;
+    if (rest + this.#moreLength >= wanted) this.#join();
+  }
+
+  #join(): void {
+    const rest = this.#chunk.length - this.#at;
+    const joined = new Uint8Array(rest + this.#moreLength);
+    joined.set(this.#chunk.subarray(this.#at), 0);
+    let at = rest;
+    for (const octets of this.#more) {
+      joined.set(octets, at);
+      at += octets.length;
+    }
+    this.#chunk = joined;
     this.#at = 0;
+    this.#more = [];
+    this.#moreLength = 0;
   }
 
   /** The next whole message; undefined when more octets are needed; a fault when the stream cannot be read on. */
@@ -48,7 +71,7 @@ export class Framer {
     if (available < HEADER_LENGTH) return undefined;
     const length = u16(this.#chunk, start + 16);
     const type = this.#chunk[start + 18] as number;
-    const fault = headerFault(length, type);
+    const fault = headerFault(length, type, this.maxLength);
     if (fault !== undefined) return fault;
     if (available < length) return undefined;
     this.#at = start + length;
@@ -56,8 +79,9 @@ export class Framer {
   }
 }
 
-function headerFault(length: number, type: number): Fault | undefined {
-  if (length < HEADER_LENGTH || length > MAX_MESSAGE_LENGTH) {
+function headerFault(length: number, type: number, maxLength: number): Fault | undefined {
+  const most = ALWAYS_SHORT.includes(type) ? MAX_MESSAGE_LENGTH : maxLength;
+  if (length < HEADER_LENGTH || length > most) {
     return resetFault(ErrorCode.Header, 2, `message length ${length} is out of range`, octetsOfU16(length));
   }
   const least = MIN_LENGTH[type];

@@ -1,11 +1,12 @@
 /**
  * The path attributes this speaker knows: a row each says its flags, what its octets must be, and what a fault costs.
  *
- * The sections in brackets are those of RFC 7606 that give the remedy.
+ * check() looks at the octets in place and makes nothing: most attribute sets are never read further. read() puts a
+ * value that check() let pass into a draft. The sections in brackets are those of RFC 7606 that give the remedy.
  */
-import { type AsPath, decodeAsPath, SegmentType } from "./as-path.ts";
+import { AS_SET_PROBLEM, type AsPath, decodeAsPath, pathProblem } from "./as-path.ts";
 import { AttributeFlag, AttributeType } from "./codes.ts";
-import { u16, u32 } from "./octets.ts";
+import { concat, u16, u32 } from "./octets.ts";
 import { type Aggregator, type AttributeContext, Origin, type PathAttributes } from "./path-attributes.ts";
 
 /** Attributes as they are being read; what a two-octet speaker passed along is merged in at the end. */
@@ -14,33 +15,66 @@ export type Draft = { -readonly [K in keyof PathAttributes]?: PathAttributes[K] 
   as4Aggregator?: Aggregator;
 };
 
+/** Error subcode of RFC 4271 6.3, and words; an action where it is not the attribute's own. */
+type Problem = readonly [number, string, "withdraw"?];
+
 export interface Descriptor {
   readonly name: string;
   /** Optional and Transitive bits as they must be. */
   readonly flags: number;
-  /** What a fault in it costs; `discard-external` costs an eBGP peer the attribute only (RFC 7606 7.5, 7.9, 7.10). */
+  /** What a fault in it costs; `discard-external` costs an eBGP peer the attribute only [7.5, 7.9, 7.10]. */
   readonly onFault: "withdraw" | "discard" | "discard-external";
-  /** Puts the value into the draft, or says [subcode, words]. */
-  decode(value: Uint8Array, draft: Draft, context: AttributeContext): undefined | readonly [number, string];
+  /** True: from such a peer the attribute means nothing, whatever it holds. */
+  isIgnored?(context: AttributeContext): boolean;
+  check(octets: Uint8Array, at: number, length: number, context: AttributeContext): Problem | undefined;
+  /** True: a value that check() let pass is not in the form in which it is kept, but read() brings it there. */
+  isRedundant?(octets: Uint8Array, at: number, length: number): boolean;
+  read(value: Uint8Array, draft: Draft, context: AttributeContext): void;
 }
 
 const WELL_KNOWN = AttributeFlag.Transitive;
 const OPTIONAL = AttributeFlag.Optional;
 const OPTIONAL_TRANSITIVE = AttributeFlag.Optional | AttributeFlag.Transitive;
 const LENGTH_ERROR = 5;
+const AS_ZERO: Problem = [9, "AS number 0 (RFC 7607)"];
 
-function badLength(value: Uint8Array, wanted: string): readonly [number, string] {
-  return [LENGTH_ERROR, `length ${value.length} is not ${wanted}`];
+/** A value of exactly so many octets. */
+const exactly = (wanted: number) => (_octets: Uint8Array, _at: number, length: number) =>
+  length === wanted ? undefined : badLength(length, String(wanted));
+
+/** One or more items of so many octets each. */
+const itemsOf = (width: number) => (_octets: Uint8Array, _at: number, length: number) =>
+  length > 0 && length % width === 0 ? undefined : badLength(length, `a multiple of ${width}`);
+
+function badLength(length: number, wanted: string): Problem {
+  return [LENGTH_ERROR, `length ${length} is not ${wanted}`];
 }
 
-export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
+/** The items, each once, in the order of their first. */
+function distinct(octets: Uint8Array, at: number, length: number, width: number): Uint8Array {
+  const kept = new Map<string, Uint8Array>();
+  for (let i = at; i < at + length; i += width) {
+    const item = octets.subarray(i, i + width);
+    const key = String.fromCharCode(...item);
+    if (!kept.has(key)) kept.set(key, item);
+  }
+  return concat([...kept.values()]);
+}
+
+const fromExternal = ({ external }: AttributeContext) => external;
+/** RFC 6793 4.1: between speakers that both know four octets AS4_* are not used, and discarded. */
+const fromFourOctet = ({ asOctets }: AttributeContext) => asOctets === 4;
+
+const ROWS: Readonly<Record<number, Descriptor>> = {
   [AttributeType.Origin]: {
     name: "ORIGIN",
     flags: WELL_KNOWN,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length !== 1) return badLength(value, "1");
-      if ((value[0] as number) > Origin.Incomplete) return [6, `value ${value[0]} is unknown`];
+    check(octets, at, length) {
+      if (length !== 1) return badLength(length, "1");
+      return (octets[at] as number) > Origin.Incomplete ? [6, `value ${octets[at]} is unknown`] : undefined;
+    },
+    read(value, draft) {
       draft.origin = value[0] as number;
     },
   },
@@ -48,29 +82,33 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "AS_PATH",
     flags: WELL_KNOWN,
     onFault: "withdraw",
-    decode(value, draft, { asOctets }) {
-      const path = decodeAsPath(value, asOctets);
-      if (typeof path === "string") return [11, path];
-      const fault = forbiddenInPath(path);
-      if (fault !== undefined) return [11, fault];
-      draft.asPath = path;
+    check(octets, at, length, { asOctets }) {
+      const problem = pathProblem(octets, at, length, asOctets);
+      return problem === undefined ? undefined : [11, problem];
+    },
+    read(value, draft, { asOctets }) {
+      draft.asPath = decodeAsPath(value, asOctets);
     },
   },
   [AttributeType.NextHop]: {
     name: "NEXT_HOP",
     flags: WELL_KNOWN,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length !== 4) return badLength(value, "4");
-      draft.nextHop = value.slice();
+    check(_octets, _at, length, { multiprotocol }) {
+      return length === 4 || (multiprotocol && (length === 16 || length === 32)) ? undefined : badLength(length, "4");
+    },
+    /** 16 and 32 octets: global, then link-local (RFC 2545 3). */
+    read(value, draft) {
+      draft.nextHop = value.slice(0, value.length === 4 ? 4 : 16);
+      if (value.length === 32) draft.linkLocalNextHop = value.slice(16);
     },
   },
   [AttributeType.Med]: {
     name: "MULTI_EXIT_DISC",
     flags: OPTIONAL,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length !== 4) return badLength(value, "4");
+    check: exactly(4),
+    read(value, draft) {
       draft.med = u32(value, 0);
     },
   },
@@ -78,10 +116,10 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "LOCAL_PREF",
     flags: WELL_KNOWN,
     onFault: "discard-external",
-    decode(value, draft, { external }) {
-      // RFC 4271 5.1.5: from an external peer it is ignored, whatever it holds.
-      if (external) return undefined;
-      if (value.length !== 4) return badLength(value, "4");
+    // RFC 4271 5.1.5.
+    isIgnored: fromExternal,
+    check: exactly(4),
+    read(value, draft) {
       draft.localPref = u32(value, 0);
     },
   },
@@ -89,8 +127,8 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "ATOMIC_AGGREGATE",
     flags: WELL_KNOWN,
     onFault: "discard",
-    decode(value, draft) {
-      if (value.length !== 0) return badLength(value, "0");
+    check: exactly(0),
+    read(_value, draft) {
       draft.atomicAggregate = true;
     },
   },
@@ -98,11 +136,12 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "AGGREGATOR",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "discard",
-    decode(value, draft, { asOctets }) {
-      const length = asOctets + 4;
-      if (value.length !== length) return badLength(value, String(length));
+    check(octets, at, length, { asOctets }) {
+      if (length !== asOctets + 4) return badLength(length, String(asOctets + 4));
+      return (asOctets === 4 ? u32(octets, at) : u16(octets, at)) === 0 ? AS_ZERO : undefined;
+    },
+    read(value, draft, { asOctets }) {
       const asNumber = asOctets === 4 ? u32(value, 0) : u16(value, 0);
-      if (asNumber === 0) return [9, "AS number 0 (RFC 7607)"];
       draft.aggregator = { asNumber, address: value.slice(asOctets) };
     },
   },
@@ -110,8 +149,8 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "COMMUNITIES",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length === 0 || value.length % 4 !== 0) return badLength(value, "a multiple of 4");
+    check: itemsOf(4),
+    read(value, draft) {
       draft.communities = Array.from({ length: value.length / 4 }, (_, i) => u32(value, 4 * i));
     },
   },
@@ -119,9 +158,9 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "ORIGINATOR_ID",
     flags: OPTIONAL,
     onFault: "discard-external",
-    decode(value, draft, { external }) {
-      if (external) return undefined;
-      if (value.length !== 4) return badLength(value, "4");
+    isIgnored: fromExternal,
+    check: exactly(4),
+    read(value, draft) {
       draft.originatorId = value.slice();
     },
   },
@@ -129,9 +168,9 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "CLUSTER_LIST",
     flags: OPTIONAL,
     onFault: "discard-external",
-    decode(value, draft, { external }) {
-      if (external) return undefined;
-      if (value.length === 0 || value.length % 4 !== 0) return badLength(value, "a multiple of 4");
+    isIgnored: fromExternal,
+    check: itemsOf(4),
+    read(value, draft) {
       draft.clusterList = Array.from({ length: value.length / 4 }, (_, i) => value.slice(4 * i, 4 * i + 4));
     },
   },
@@ -139,8 +178,8 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "EXTENDED COMMUNITIES",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length === 0 || value.length % 8 !== 0) return badLength(value, "a multiple of 8");
+    check: itemsOf(8),
+    read(value, draft) {
       draft.extendedCommunities = value.slice();
     },
   },
@@ -148,42 +187,60 @@ export const ATTRIBUTES: Readonly<Record<number, Descriptor>> = {
     name: "AS4_PATH",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "discard",
-    decode(value, draft, { asOctets }) {
-      // RFC 6793 4.1: between speakers that both know four octets it is not used, and discarded.
-      if (asOctets === 4) return undefined;
-      const path = decodeAsPath(value, 4);
-      if (typeof path === "string") return [11, path];
-      if (path.some((segment) => segment.asNumbers.includes(0))) return [11, "AS number 0 (RFC 7607)"];
-      draft.as4Path = path;
+    isIgnored: fromFourOctet,
+    check(octets, at, length) {
+      // RFC 6793 6: confederation segments in it are left out, and an empty one is malformed.
+      const problem = length === 0 ? "it is empty" : pathProblem(octets, at, length, 4, "confederations");
+      if (problem === undefined) return undefined;
+      return problem === AS_SET_PROBLEM ? [11, problem, "withdraw"] : [11, problem];
+    },
+    read(value, draft) {
+      draft.as4Path = decodeAsPath(value, 4);
     },
   },
   [AttributeType.As4Aggregator]: {
     name: "AS4_AGGREGATOR",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "discard",
-    decode(value, draft, { asOctets }) {
-      if (asOctets === 4) return undefined;
-      if (value.length !== 8) return badLength(value, "8");
+    isIgnored: fromFourOctet,
+    check(octets, at, length) {
+      if (length !== 8) return badLength(length, "8");
+      return u32(octets, at) === 0 ? AS_ZERO : undefined;
+    },
+    read(value, draft) {
       draft.as4Aggregator = { asNumber: u32(value, 0), address: value.slice(4) };
+    },
+  },
+  [AttributeType.Ipv6ExtendedCommunities]: {
+    name: "IPV6 EXTENDED COMMUNITIES",
+    flags: OPTIONAL_TRANSITIVE,
+    onFault: "withdraw",
+    check: itemsOf(20),
+    read(value, draft) {
+      draft.ipv6ExtendedCommunities = value.slice();
     },
   },
   [AttributeType.LargeCommunities]: {
     name: "LARGE_COMMUNITY",
     flags: OPTIONAL_TRANSITIVE,
     onFault: "withdraw",
-    decode(value, draft) {
-      if (value.length === 0 || value.length % 12 !== 0) return badLength(value, "a multiple of 12");
-      draft.largeCommunities = value.slice();
+    check: itemsOf(12),
+    isRedundant: (octets, at, length) => distinct(octets, at, length, 12).length < length,
+    // RFC 8092 3: what is there twice goes on once.
+    read(value, draft) {
+      draft.largeCommunities = distinct(value, 0, value.length, 12);
+    },
+  },
+  [AttributeType.OnlyToCustomer]: {
+    name: "ONLY_TO_CUSTOMER",
+    flags: OPTIONAL_TRANSITIVE,
+    onFault: "withdraw",
+    check: exactly(4),
+    read(value, draft) {
+      draft.onlyToCustomer = u32(value, 0);
     },
   },
 };
 
-function forbiddenInPath(path: AsPath): string | undefined {
-  for (const { type, asNumbers } of path) {
-    if (asNumbers.includes(0)) return "AS number 0 (RFC 7607)";
-    if (type === SegmentType.ConfedSequence || type === SegmentType.ConfedSet) {
-      return "confederation segment outside of a confederation (RFC 5065 5)";
-    }
-  }
-  return undefined;
-}
+/** By type; undefined for one we don't know. */
+export const ATTRIBUTES: readonly (Descriptor | undefined)[] = Array.from({ length: 256 }, (_, type) => ROWS[type]);

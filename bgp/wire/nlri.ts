@@ -1,35 +1,57 @@
-/** NLRI: prefixes as a length in bits and as many octets as that needs (RFC 4271 4.3, RFC 4760 5). */
+/**
+ * NLRI: prefixes as a length in bits and as many octets as that needs (RFC 4271 4.3, RFC 4760 5), behind a path
+ * identifier of four octets where both sides agreed on it (RFC 7911 3).
+ */
 import { bitsOf, type Family } from "../../ipam/net/address.ts";
 import { type Prefix, prefixAround } from "../../ipam/net/prefix.ts";
+import { u32 } from "./octets.ts";
 
-/** A run of prefixes in place: a view into the message. Checked once, read many times. */
-export interface NlriBlock {
-  readonly family: Family;
-  readonly octets: Uint8Array;
-}
+/** Octets of a path identifier. */
+export const PATH_ID_OCTETS = 4;
 
-/** Why the block cannot be read, in words; undefined when every prefix in it is whole. */
-export function nlriProblem({ family, octets }: NlriBlock): string | undefined {
+/** Why a run of prefixes cannot be read, in words; undefined when every prefix in it is whole. */
+export function nlriProblem(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+  family: Family,
+  addPath: boolean,
+): string | undefined {
   const bits = bitsOf(family);
-  let at = 0;
-  while (at < octets.length) {
-    const length = octets[at] as number;
+  const skip = addPath ? PATH_ID_OCTETS : 0;
+  let at = start;
+  while (at < end) {
+    if (at + skip >= end) return "the last path identifier is cut off";
+    const length = octets[at + skip] as number;
     if (length > bits) return `prefix length ${length} is over ${bits}`;
-    at += 1 + ((length + 7) >> 3);
+    at += skip + 1 + ((length + 7) >> 3);
   }
-  return at === octets.length ? undefined : "the last prefix is cut off";
+  return at === end ? undefined : "the last prefix is cut off";
 }
 
-/** The prefixes of a block that {@link nlriProblem} found whole. Bits behind the length are cleared (RFC 4271 4.3). */
-export function prefixesOf({ family, octets }: NlriBlock): Prefix[] {
-  const prefixes: Prefix[] = [];
-  let at = 0;
-  while (at < octets.length) {
+export interface PathPrefix {
+  readonly prefix: Prefix;
+  readonly pathId: number;
+}
+
+/** The prefixes of a run that {@link nlriProblem} found whole. Bits behind the length are cleared (RFC 4271 4.3). */
+export function prefixesIn(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+  family: Family,
+  addPath: boolean,
+): PathPrefix[] {
+  const prefixes: PathPrefix[] = [];
+  let at = start;
+  while (at < end) {
+    const pathId = addPath ? u32(octets, at) : 0;
+    if (addPath) at += PATH_ID_OCTETS;
     const length = octets[at] as number;
     const width = (length + 7) >> 3;
     const address = new Uint8Array(family === 4 ? 4 : 16);
     address.set(octets.subarray(at + 1, at + 1 + width));
-    prefixes.push(prefixAround(address, length));
+    prefixes.push({ prefix: prefixAround(address, length), pathId });
     at += 1 + width;
   }
   return prefixes;

@@ -35,11 +35,20 @@ export function decodeOpen(body: Uint8Array): Open | Fault {
   }
   const capabilities = decodeParameters(body);
   if ("action" in capabilities) return capabilities;
-  const asNumber = capabilities.fourOctetAs ?? u16(body, 1);
-  if (asNumber === 0 || u16(body, 1) === 0) {
-    return resetFault(ErrorCode.Open, 2, "AS number 0 (RFC 7607)", octetsOfU16(0));
-  }
+  const myAs = u16(body, 1);
+  const asNumber = capabilities.fourOctetAs ?? myAs;
+  const wrong = wrongAs(myAs, asNumber);
+  if (wrong !== undefined) return resetFault(ErrorCode.Open, 2, wrong);
   return { asNumber, holdTime, bgpIdentifier, capabilities };
+}
+
+/** `myAs`: the fixed field; `asNumber`: what the capability says where there is one (RFC 6793 4.1, RFC 7607 2). */
+function wrongAs(myAs: number, asNumber: number): string | undefined {
+  if (myAs === 0 || asNumber === 0) return "AS number 0";
+  if (asNumber === AS_TRANS)
+    return `AS ${AS_TRANS} only stands for larger numbers, the peer does not say which is its own`;
+  if (myAs !== AS_TRANS && myAs !== asNumber) return `AS ${myAs} in the OPEN, but AS ${asNumber} in its capability`;
+  return undefined;
 }
 
 function decodeParameters(body: Uint8Array): Capabilities | Fault {
@@ -47,9 +56,9 @@ function decodeParameters(body: Uint8Array): Capabilities | Fault {
   let at = 10;
   let end = at + (body[9] as number);
   let lengthOctets = 1;
-  // RFC 9072 2: type 255 first says that lengths are two octets; the length octet itself "should be" 255 and is
-  // ignored.
-  if (body[9] !== 0 && body[10] === EXTENDED && body.length >= 13) {
+  // RFC 9072 2: type 255 first says that lengths are two octets, whatever the length octet before it says, unless 0.
+  if (body[9] !== 0 && body[10] === EXTENDED) {
+    if (body.length < 13) return malformed("extended optional parameters without their length");
     end = 13 + u16(body, 11);
     at = 13;
     lengthOctets = 2;
@@ -74,18 +83,28 @@ function decodeParameters(body: Uint8Array): Capabilities | Fault {
 }
 
 export function encodeOpen(open: Open): Uint8Array {
-  const capabilities = encodeCapabilities(open.capabilities);
-  const parameters =
-    capabilities.length === 0
-      ? new Uint8Array(0)
-      : concat([Uint8Array.of(PARAMETER_CAPABILITIES, capabilities.length), capabilities]);
-  const body = concat([
-    Uint8Array.of(VERSION),
-    octetsOfU16(open.asNumber > 0xffff ? AS_TRANS : open.asNumber),
-    octetsOfU16(open.holdTime),
-    open.bgpIdentifier,
-    Uint8Array.of(parameters.length),
-    parameters,
+  return frame(
+    MessageType.Open,
+    concat([
+      Uint8Array.of(VERSION),
+      octetsOfU16(open.asNumber > 0xffff ? AS_TRANS : open.asNumber),
+      octetsOfU16(open.holdTime),
+      open.bgpIdentifier,
+      encodeParameters(encodeCapabilities(open.capabilities)),
+    ]),
+  );
+}
+
+/** All in one parameter; in the form of RFC 9072 where one octet is too short for the length. */
+function encodeParameters(capabilities: Uint8Array): Uint8Array {
+  const { length } = capabilities;
+  if (length === 0) return Uint8Array.of(0);
+  if (length <= 253) return concat([Uint8Array.of(length + 2, PARAMETER_CAPABILITIES, length), capabilities]);
+  return concat([
+    Uint8Array.of(EXTENDED, EXTENDED),
+    octetsOfU16(length + 3),
+    Uint8Array.of(PARAMETER_CAPABILITIES),
+    octetsOfU16(length),
+    capabilities,
   ]);
-  return frame(MessageType.Open, body);
 }

@@ -33,8 +33,12 @@ export interface PathAttributes {
   readonly largeCommunities?: Uint8Array;
   /** Multiple of 8 octets. */
   readonly extendedCommunities?: Uint8Array;
+  /** Multiple of 20 octets (RFC 5701). */
+  readonly ipv6ExtendedCommunities?: Uint8Array;
   readonly originatorId?: Address;
   readonly clusterList?: readonly Address[];
+  /** Only to customer (RFC 9234 5): the AS number that said so. */
+  readonly onlyToCustomer?: number;
   readonly unknown?: readonly UnknownAttribute[];
 }
 
@@ -42,4 +46,9 @@ export interface PathAttributes {
 export interface AttributeContext {
   readonly asOctets: 2 | 4;
   readonly external: boolean;
+  /** NEXT_HOP holds the next hop of MP_REACH_NLRI: 16 octets, or 32. */
+  readonly multiprotocol: boolean;
 }
+
+/** Between four-octet speakers of one AS: the form in which attribute sets are kept. */
+export const CANONICAL: AttributeContext = { asOctets: 4, external: false, multiprotocol: true };

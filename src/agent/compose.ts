@@ -12,19 +12,21 @@
 import type { Server } from "node:http";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
-import { type Reply, type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
+import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
+import type { NodeConfig } from "../config/resolve.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
+import type { Listen } from "../speaker/listeners.ts";
+import { Routing } from "../speaker/routing.ts";
+import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { originate } from "./originate.ts";
-import { peerConfigs } from "./peers.ts";
+import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
-import { Routing } from "./routing.ts";
-import { nodeStatus, routeList } from "./status.ts";
-import { wallClock } from "./wall-clock.ts";
+import { nodeStatus } from "./status.ts";
 
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
@@ -32,13 +34,13 @@ export interface Agent {
 }
 
 /** Throws with a sentence for the operator when this machine or its configuration cannot run an agent. */
-export async function startAgent(config: AgentConfig): Promise<Agent> {
+export async function startAgent(config: AgentConfig, version: string): Promise<Agent> {
   const log = openLog({ level: config.log.level, ...(config.log.file === undefined ? {} : { file: config.log.file }) });
   log.info("overland agent starts", { node: config.nodeName, pid: process.pid, node_version: process.version });
   await refuseSecond(config.socket);
   enableForwarding();
   await warmUpPodWiring();
-  const parts = assemble(config, log);
+  const parts = assemble(config, log, version);
   const servers: Server[] = [];
   try {
     servers.push(await serveSocket(config.socket, parts.socketRoutes));
@@ -59,11 +61,14 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
   };
 }
 
-function assemble(config: AgentConfig, log: Log) {
+function assemble(config: AgentConfig, log: Log, version: string) {
   const startedAt = new Date().toISOString();
-  const wall = wallClock();
   const store = openEtcdStore(config.etcd);
-  const routing = new Routing(log.child({ part: "bgp" }));
+  const routing = new Routing({
+    log: log.child({ part: "bgp" }),
+    install: true,
+    listenCure: "set listenPort in BGPConfiguration",
+  });
   const masquerade = new MasqueradeRules(log);
   let loaded = false;
   // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
@@ -76,7 +81,8 @@ function assemble(config: AgentConfig, log: Log) {
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded) return;
-    routing.setPeers(peerConfigs(current.node), current.node.listenPort);
+    routing.configure(speakerSettings(current.node));
+    routing.setPeers(peerConfigs(current.node), [], listens(current.node));
   };
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
@@ -93,33 +99,21 @@ function assemble(config: AgentConfig, log: Log) {
       notReady: notReady(),
       problems: [...configuration.problems, ...masquerade.problems],
       neighbors: routing.speaker.neighbors,
-      rib: routing.speaker.rib,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
-      installed: routing.forwarding.installed,
-      wall,
+      installed: routing.kernel?.installed ?? 0,
+      wall: (monotonic) => new Date(routing.wall(monotonic)).toISOString(),
     });
-  const probes: Routes = {
-    "GET /livez": () => ({ status: 200, body: "ok\n" }),
-    "GET /readyz": () => readiness(notReady()),
-  };
-  const looks: Routes = {
-    "GET /v1/status": () => ({ status: 200, body: status() }),
-    "GET /v1/routes": () => {
-      const { neighbors, rib } = routing.speaker;
-      return { status: 200, body: routeList(rib, neighbors, (prefix) => routing.forwarding.isInstalled(prefix)) };
-    },
-  };
+  const routes = speakerRoutes({ routing, version, status, notReady });
   return {
     socketRoutes: {
-      ...probes,
-      ...looks,
+      ...routes.socket,
       "POST /cni": async (body: Uint8Array) => {
         const { ok, output } = await pods.serve(body);
         return { status: ok ? 200 : 500, body: output };
       },
     } satisfies Routes,
-    httpRoutes: probes,
+    httpRoutes: routes.http,
     async run() {
       await configuration.start();
       await pods.start();
@@ -136,8 +130,9 @@ function assemble(config: AgentConfig, log: Log) {
   };
 }
 
-function readiness(notReady: readonly string[]): Reply {
-  return notReady.length === 0 ? { status: 200, body: "ok\n" } : { status: 503, body: `${notReady.join("\n")}\n` };
+function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {
+  if (bindMode === "None") return [{ port }];
+  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : [{ address: { address: own.address }, port }]));
 }
 
 /** natOutgoing as the pools have it; one change at a time, the last one counts. */

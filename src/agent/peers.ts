@@ -1,18 +1,33 @@
 /** From what the resources ask for to what the speaker is told. */
-import { OPEN_CHAIN } from "../../bgp/policy/chain.ts";
+import type { SpeakerSettings } from "../../bgp/facts.ts";
+import type { FilterChain, Tag } from "../../bgp/policy/chain.ts";
+import { compileFilter, compileTag, missingFilter } from "../../bgp/policy/compile-filter.ts";
+import type { Filter } from "../../bgp/policy/filter.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
-import type { Address } from "../../ipam/net/address.ts";
-import type { NodeConfig } from "../config/resolve.ts";
+import type { Address, Family } from "../../ipam/net/address.ts";
+import type { NodeConfig, PeerIntent } from "../config/resolve.ts";
+import { reflectedRoutes } from "./reflected-routes.ts";
+
+/** As the resources have it, for the speaker as a whole. */
+export function speakerSettings({ pathChoice }: NodeConfig): SpeakerSettings {
+  const { compareMED, missingMED, multipath } = pathChoice;
+  return {
+    compareMed: compareMED === "Always" ? "always" : "same-as",
+    missingMed: missingMED === "Worst" ? "worst" : "best",
+    multipath,
+  };
+}
 
 /**
  * A node announces its own routes only, to routers and nodes alike: it never becomes a transit between two routers,
- * and a router hears of each block from its owner alone. See docs/decisions/announce-own-routes-only.md.
+ * and a router hears of each block from its owner alone. A route reflector passes routes of the pools on besides. See
+ * docs/decisions/announce-own-routes-only.md.
  */
 export function peerConfigs(config: NodeConfig): PeerConfig[] {
   const localAddresses: { 4?: Address; 6?: Address } = {};
   if (config.ipv4 !== undefined) localAddresses[4] = config.ipv4.address;
   if (config.ipv6 !== undefined) localAddresses[6] = config.ipv6.address;
-  const families = ([4, 6] as const).filter((family) => localAddresses[family] !== undefined);
+  const policy = new Policies(config);
   return config.peers.map((peer) => ({
     name: peer.name,
     address: peer.address,
@@ -20,37 +35,86 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     asNumber: peer.asNumber,
     localAsNumber: peer.localASNumber,
     routerId: config.routerID,
+    enabled: true,
     sourceAddress: peer.sourceAddress,
+    device: undefined,
     passive: peer.passive,
-    families,
+    password: undefined,
+    ttlSecurity: peer.ttlSecurity,
+    ttl: peer.ttl,
+    families: peer.families ?? familiesWith(localAddresses, peer.extendedNextHop === true),
     holdTime: peer.holdTime,
     keepaliveTime: peer.keepaliveTime,
     connectRetryTime: peer.connectRetryTime ?? 5,
     restartTime: peer.maxRestartTime,
+    longLivedStaleTime: peer.longLivedRestartTime,
+    // A reflector's clients choose between the paths themselves, so that ECMP survives it.
+    addPath: { send: peer.addPath?.send ?? peer.reflection !== undefined, receive: peer.addPath?.receive ?? true },
+    extendedMessages: true,
+    extendedNextHop: peer.extendedNextHop ?? false,
+    role: peer.role,
+    strictRole: peer.strictRole ?? false,
     localAddresses,
     nextHopMode: peer.nextHopMode,
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
-    ttlSecurity: peer.ttlSecurity,
-    exportScope: "originated",
-    enabled: true,
-    device: undefined,
-    password: undefined,
-    ttl: undefined,
-    longLivedStaleTime: undefined,
-    addPath: { send: false, receive: true },
-    extendedMessages: true,
-    extendedNextHop: false,
-    role: undefined,
-    strictRole: false,
-    removePrivateAs: false,
-    reflectorClient: false,
-    clusterId: config.routerID,
-    routeServerClient: false,
-    gracefulShutdown: false,
-    importChain: OPEN_CHAIN,
-    exportChain: OPEN_CHAIN,
-    requiresPolicy: false,
-    maxPrefixes: undefined,
+    removePrivateAs: peer.removePrivateAS ?? false,
+    exportScope: config.reflects === undefined ? "originated" : "all",
+    reflectorClient: peer.reflection?.client ?? false,
+    clusterId: peer.reflection?.clusterID ?? config.routerID,
+    routeServerClient: peer.routeServerClient ?? false,
+    gracefulShutdown: peer.gracefulShutdown ?? false,
+    ...policy.of(peer),
+    maxPrefixes: peer.maxPrefixes,
     maxPrefixesOut: undefined,
   }));
+}
+
+function familiesWith(own: PeerConfig["localAddresses"], extendedNextHop: boolean): Family[] {
+  const families = ([4, 6] as const).filter((family) => own[family] !== undefined);
+  return extendedNextHop && own[6] !== undefined ? [4, 6] : families;
+}
+
+type Policy = Pick<PeerConfig, "importChain" | "exportChain" | "requiresPolicy">;
+
+/** The chains of all peers; what several of them have is made once. */
+class Policies {
+  readonly #config: NodeConfig;
+  readonly #compiled = new Map<string, Filter>();
+  readonly #tags: readonly Tag[];
+  readonly #passedOn: Filter | undefined;
+
+  constructor(config: NodeConfig) {
+    this.#config = config;
+    this.#tags = config.advertisements.map(({ prefix, communities }) => compileTag(prefix, communities));
+    this.#passedOn = config.reflects && reflectedRoutes(config.reflects);
+  }
+
+  of(peer: PeerIntent): Policy {
+    const requiresPolicy = this.#config.ebgpRequiresPolicy && peer.asNumber !== peer.localASNumber;
+    const asked = this.#filters(peer, "export");
+    // Our own rules are no policy of the operator's.
+    const passedOn = this.#passedOn === undefined || (requiresPolicy && asked.length === 0) ? [] : [this.#passedOn];
+    return {
+      requiresPolicy,
+      importChain: chainOf(this.#filters(peer, "import"), []),
+      exportChain: chainOf([...asked, ...passedOn], this.#tags),
+    };
+  }
+
+  /** Those that have a rule for the direction. */
+  #filters(peer: PeerIntent, direction: Filter["direction"]): Filter[] {
+    const filters = (peer.filters ?? []).map(({ name, spec }) => {
+      const key = `${direction} ${name}`;
+      const made =
+        this.#compiled.get(key) ??
+        (spec === undefined ? missingFilter(name, direction) : compileFilter(name, spec, direction));
+      this.#compiled.set(key, made);
+      return made;
+    });
+    return filters.filter(({ ipv4, ipv6 }) => ipv4.length + ipv6.length > 0);
+  }
+}
+
+function chainOf(filters: readonly Filter[], tags: readonly Tag[]): FilterChain {
+  return { filters, otherwise: "Accept", tags };
 }

@@ -1,19 +1,31 @@
 /**
- * HTTP: on the agent's unix socket for the CNI plugin, the command line and curl; on TCP for probes.
+ * HTTP: on a unix socket for the CNI plugin, the command line and curl; on TCP for probes and metrics.
  *
- * A route is a method and a path; a handler gives status and body. Nothing else of HTTP is needed.
+ * A route is a method and a path, in which `:name` stands for one segment; a handler gives status and body. A body that
+ * comes in parts goes out as it comes, no faster than the other side reads.
  */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { dirname } from "node:path";
 
+export type Parts = AsyncIterable<string | Uint8Array>;
+
 export interface Reply {
   readonly status: number;
-  /** A string as it is; anything else as JSON. */
+  /** A string as it is; {@link Parts} one after the other; anything else as JSON. */
   readonly body: unknown;
+  /** Absent: plain text for a string, else JSON. */
+  readonly type?: string;
 }
 
-export type Routes = Readonly<Record<string, (body: Uint8Array) => Promise<Reply> | Reply>>;
+export interface Asked {
+  /** What stands in the path for `:name`, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+}
+
+export type Handler = (body: Uint8Array, asked: Asked) => Promise<Reply> | Reply;
+export type Routes = Readonly<Record<string, Handler>>;
 
 /** As much as the CNI plugin sends: what is larger it refuses itself, in the form that a runtime understands. */
 const LARGEST_BODY = 16 * 1024 * 1024;
@@ -60,17 +72,91 @@ function listening(server: Server, listen: () => void): Promise<void> {
 }
 
 async function answer(message: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
-  const path = (message.url ?? "/").split("?")[0] as string;
-  const handler = routes[`${message.method} ${path}`];
   try {
+    const { pathname, searchParams: query } = new URL(message.url ?? "/", "http://overland");
+    const found = findRoute(routes, message.method ?? "GET", pathname);
     const body = await bodyOf(message);
     if (body === undefined) return send(response, { status: 413, body: { error: "the request is too large" } });
-    if (handler === undefined)
-      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${path}` } });
-    send(response, await handler(body));
+    if (found === undefined)
+      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${pathname}` } });
+    const reply = await found.handler(body, { params: found.params, query });
+    if (isParts(reply.body)) await sendParts(response, reply, reply.body);
+    else send(response, reply);
   } catch (error) {
-    send(response, { status: 500, body: { error: (error as Error).message } });
+    if (response.headersSent) response.destroy();
+    else send(response, { status: 500, body: { error: (error as Error).message } });
   }
+}
+
+interface FoundRoute {
+  readonly handler: Handler;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+function findRoute(routes: Routes, method: string, path: string): FoundRoute | undefined {
+  const exact = routes[`${method} ${path}`];
+  if (exact !== undefined) return { handler: exact, params: {} };
+  const segments = path.split("/");
+  for (const [route, handler] of Object.entries(routes)) {
+    if (!route.includes(":") || !route.startsWith(`${method} `)) continue;
+    const params = matched(route.slice(method.length + 1).split("/"), segments);
+    if (params !== undefined) return { handler, params };
+  }
+  return undefined;
+}
+
+function matched(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {
+  if (pattern.length !== segments.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [i, part] of pattern.entries()) {
+    const segment = segments[i] as string;
+    if (part.startsWith(":")) params[part.slice(1)] = decoded(segment);
+    else if (part !== segment) return undefined;
+  }
+  return params;
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function isParts(body: unknown): body is Parts {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/** When the other side goes away, the rest is not asked for. */
+async function sendParts(response: ServerResponse, { status, type }: Reply, parts: Parts): Promise<void> {
+  response.writeHead(status, { "content-type": type ?? "application/json" });
+  // The first part may be long in coming, and whoever waits for it wants to know that it was heard.
+  response.flushHeaders();
+  const iterator = parts[Symbol.asyncIterator]();
+  const gone = () => response.destroyed;
+  const end = () => void iterator.return?.();
+  response.once("close", end);
+  if (gone()) end();
+  for (;;) {
+    const next = await iterator.next();
+    if (next.done === true || gone()) break;
+    if (!response.write(next.value)) await room(response);
+  }
+  response.end();
+}
+
+/** Resolves when the response takes more, or nobody reads it any more. */
+function room(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.once("drain", go);
+    response.once("close", go);
+  });
 }
 
 async function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined> {
@@ -84,10 +170,10 @@ async function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined>
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
-function send(response: ServerResponse, { status, body }: Reply): void {
+function send(response: ServerResponse, { status, body, type }: Reply): void {
   const text = typeof body === "string" ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    "content-type": typeof body === "string" ? "text/plain; charset=utf-8" : "application/json",
+    "content-type": type ?? (typeof body === "string" ? "text/plain; charset=utf-8" : "application/json"),
     "content-length": Buffer.byteLength(text),
   });
   response.end(text);

@@ -3,6 +3,7 @@ import { SETTINGS } from "../config/agent-settings.ts";
 import { loadAgentConfig } from "../config/config-file.ts";
 import { Failure } from "./failure.ts";
 import { flagsOf, type OptionValues } from "./options.ts";
+import { version } from "./version.ts";
 
 /** A stop takes no longer than this, whatever still hangs. */
 const STOP_MS = 5000;
@@ -15,7 +16,7 @@ export async function runAgent(options: OptionValues): Promise<void> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const { startAgent } = await import("../agent/compose.ts");
-  const running = await startAgent(loaded.config).catch((error: Error) => {
+  const running = await startAgent(loaded.config, version()).catch((error: Error) => {
     throw new Failure(`the agent cannot start: ${error.message}`, 2);
   });
   await told;

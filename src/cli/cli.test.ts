@@ -156,8 +156,11 @@ to-hubs        has(hub)      all()              <none>
       kind: "IPPoolList",
       items: [{ kind: "IPPool" }, { kind: "IPPool" }, { kind: "IPPool" }],
     });
-    expect((await overland(["get", "node", "-o", "wide"], env)).stdout).toBe(
+    expect((await overland(["get", "node", "rack1-node1", "-o", "wide"], env)).stdout).toBe(
       "NAME          ASN     IPV4            IPV6\nrack1-node1   64513   10.10.1.11/24   fd00:10:1::11/64\n",
+    );
+    expect((await overland(["get", "bgpfilter", "edge"], env)).stdout).toBe(
+      "NAME   IMPORTV4   EXPORTV4   IMPORTV6   EXPORTV6\nedge   4          2          2          0\n",
     );
   });
 

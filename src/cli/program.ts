@@ -4,6 +4,7 @@
  */
 import { Command } from "commander";
 import { SETTINGS } from "../config/agent-settings.ts";
+import { addBgp } from "./bgp-commands.ts";
 import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
 import { version } from "./version.ts";
 
@@ -17,7 +18,7 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addResources, addNode, addIpam]) add(program);
+  for (const add of [addAgent, addSpeaker, addResources, addNode, addBgp, addIpam]) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -67,6 +68,17 @@ function addAgent(program: Command): void {
       "Run this node's agent: BGP, addresses, pod wiring. Flags win over the environment, that over the file.",
     )
     .action(async (options) => (await import("./agent.ts")).runAgent(options));
+}
+
+function addSpeaker(program: Command): void {
+  program
+    .command("speaker")
+    .summary("run a BGP speaker alone")
+    .description("Run a BGP speaker alone, without a cluster: route reflector, route server, lab router.")
+    .requiredOption("-c, --config <FILE>", "its configuration; read again on SIGHUP")
+    .option("--check", "only check the configuration")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./speaker.ts")).runSpeaker(options));
 }
 
 function addIpam(program: Command): void {

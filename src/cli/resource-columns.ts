@@ -2,6 +2,7 @@
 import type { Kind } from "../config/kinds.ts";
 import type {
   BGPConfigurationResource,
+  BGPFilterResource,
   BGPPeerResource,
   IPPoolResource,
   NodeResource,
@@ -16,8 +17,10 @@ export function columnsOf(kind: Kind, wide: boolean, asNumber: number): readonly
   switch (kind) {
     case "IPPool":
       return [name, ...(wide ? WIDE_POOL : POOL)] as readonly Column<Resource>[];
+    case "BGPFilter":
+      return [name, ...FILTER] as readonly Column<Resource>[];
     case "BGPPeer":
-      return [name, ...PEER] as readonly Column<Resource>[];
+      return [name, ...(wide ? WIDE_PEER : PEER)] as readonly Column<Resource>[];
     case "BGPConfiguration":
       return [name, ...CONFIGURATION] as readonly Column<Resource>[];
     case "Node":
@@ -45,6 +48,20 @@ const PEER: readonly Column<BGPPeerResource>[] = [
   { title: "PEERIP", cell: ({ spec }) => spec.peerIP || spec.peerSelector },
   { title: "NODE", cell: ({ spec }) => spec.node || spec.nodeSelector || "(global)" },
   { title: "ASN", cell: ({ spec }) => spec.asNumber },
+];
+
+const WIDE_PEER: readonly Column<BGPPeerResource>[] = [
+  ...PEER,
+  { title: "LOCALASN", cell: ({ spec }) => spec.localASNumber ?? "-" },
+  { title: "FILTERS", cell: ({ spec }) => (spec.filters ?? []).join(",") || "-" },
+];
+
+/** How many rules each list has. */
+const FILTER: readonly Column<BGPFilterResource>[] = [
+  { title: "IMPORTV4", cell: ({ spec }) => spec.importV4?.length ?? 0 },
+  { title: "EXPORTV4", cell: ({ spec }) => spec.exportV4?.length ?? 0 },
+  { title: "IMPORTV6", cell: ({ spec }) => spec.importV6?.length ?? 0 },
+  { title: "EXPORTV6", cell: ({ spec }) => spec.exportV6?.length ?? 0 },
 ];
 
 const CONFIGURATION: readonly Column<BGPConfigurationResource>[] = [

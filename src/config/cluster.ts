@@ -5,7 +5,7 @@
 import { type Address, type Family, parseAddress } from "../../ipam/net/address.ts";
 import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { secondsOf } from "./duration.ts";
-import type { BGPConfigurationSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
+import type { BGPConfigurationSpec, BGPFilterSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
 
 export const DEFAULTS = {
   asNumber: 64512,
@@ -16,6 +16,8 @@ export const DEFAULTS = {
   maxRestartTime: 120,
   /** Seconds. */
   connectRetryTime: 5,
+  /** Equally good paths that go to the kernel. */
+  multipath: 16,
 } as const;
 
 /** The settings of BGPConfiguration that hold for one node. */
@@ -24,6 +26,16 @@ export interface NodeSettings {
   readonly holdTime: number;
   readonly connectRetryTime: number;
   readonly logSeverity?: string;
+  readonly bindMode: "None" | "NodeIP";
+  readonly ebgpRequiresPolicy: boolean;
+  readonly pathChoice: PathChoice;
+}
+
+/** How the best of several paths is chosen, and how many go to the kernel. */
+export interface PathChoice {
+  readonly compareMED: "SameAS" | "Always";
+  readonly missingMED: "Best" | "Worst";
+  readonly multipath: number;
 }
 
 /** A node as other nodes see it. */
@@ -33,6 +45,8 @@ export interface KnownNode {
   readonly asNumber: number;
   readonly ipv4?: AddressWithLength;
   readonly ipv6?: AddressWithLength;
+  /** Four octets, of a route reflector. */
+  readonly clusterID?: Address;
   readonly settings: NodeSettings;
 }
 
@@ -40,6 +54,8 @@ export interface KnownNode {
 export interface Cluster {
   readonly mesh: { readonly enabled: boolean; readonly maxRestartTime: number };
   readonly nodes: readonly KnownNode[];
+  /** BGPFilters by name. */
+  readonly filters: ReadonlyMap<string, BGPFilterSpec>;
 }
 
 /** The address of a family, undefined when the node has none. */
@@ -58,6 +74,7 @@ export function clusterOf(snapshot: ResourceSnapshot): Cluster {
   const nodes = snapshot.nodes.map((node) => knownNode(snapshot, node, global));
   nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
+    filters: new Map(snapshot.bgpFilters.map(({ metadata, spec }) => [metadata.name, spec])),
     mesh: {
       enabled: global.nodeToNodeMeshEnabled ?? true,
       maxRestartTime: secondsOf(global.nodeMeshMaxRestartTime ?? DEFAULTS.maxRestartTime),
@@ -70,12 +87,14 @@ function knownNode(snapshot: ResourceSnapshot, node: NodeResource, global: BGPCo
   const bgp = node.spec.bgp;
   const ipv4 = nodeAddress(bgp?.ipv4Address);
   const ipv6 = nodeAddress(bgp?.ipv6Address);
+  const clusterID = parseAddress(bgp?.routeReflectorClusterID ?? "");
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
     asNumber: bgp?.asNumber ?? global.asNumber ?? DEFAULTS.asNumber,
     ...(ipv4 !== undefined && { ipv4 }),
     ...(ipv6 !== undefined && { ipv6 }),
+    ...(clusterID !== undefined && { clusterID }),
     settings: settingsOf(snapshot, node.metadata.name, global),
   };
 }
@@ -95,10 +114,22 @@ function settingsOf(snapshot: ResourceSnapshot, nodeName: string, global: BGPCon
     holdTime: secondsOf(own.holdTime ?? global.holdTime ?? DEFAULTS.holdTime),
     connectRetryTime: secondsOf(own.connectRetryTime ?? global.connectRetryTime ?? DEFAULTS.connectRetryTime),
     ...(logSeverity !== undefined && { logSeverity }),
+    bindMode: own.bindMode ?? global.bindMode ?? "None",
+    ebgpRequiresPolicy: own.ebgpRequiresPolicy ?? global.ebgpRequiresPolicy ?? false,
+    pathChoice: {
+      compareMED: own.compareMED ?? global.compareMED ?? "SameAS",
+      missingMED: own.missingMED ?? global.missingMED ?? "Best",
+      multipath: pathsOf(own.multipath ?? global.multipath ?? true),
+    },
   };
 }
 
-function configurationOf(snapshot: ResourceSnapshot, name: string): BGPConfigurationSpec {
+function pathsOf(multipath: boolean | number): number {
+  return multipath === true ? DEFAULTS.multipath : multipath === false ? 1 : multipath;
+}
+
+/** That of the cluster (`default`) or of one node (`node.<name>`); empty when there is none. */
+export function configurationOf(snapshot: ResourceSnapshot, name: string): BGPConfigurationSpec {
   return snapshot.bgpConfigurations.find((item) => item.metadata.name === name)?.spec ?? {};
 }
 

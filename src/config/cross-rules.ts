@@ -12,6 +12,7 @@ import {
 } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { Fault } from "./fault.ts";
+import { absentFilters, filtersInUse } from "./filter-rules.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
 
@@ -19,7 +20,8 @@ import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
 export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
   const known = new Set(held.map(refOf));
   const newPool = items.some(({ resource }) => resource.kind === "IPPool" && !known.has(refOf(resource)));
-  return faultsBetween(items, held, newPool ? await store.listKeys(blocksRoot) : []);
+  const faults = faultsBetween(items, held, newPool ? await store.listKeys(blocksRoot) : []);
+  return [...faults, ...absentFilters(items, held)];
 }
 
 /**
@@ -108,6 +110,10 @@ function canonical(text: string | undefined): string | undefined {
 
 /** What keeps the resources from being deleted, in words. */
 export async function deleteFaults(store: Store, resources: readonly Resource[]): Promise<string[]> {
+  return [...(await poolsInUse(store, resources)), ...(await filtersInUse(store, resources))];
+}
+
+async function poolsInUse(store: Store, resources: readonly Resource[]): Promise<string[]> {
   const pools = resources.filter((resource) => resource.kind === "IPPool");
   if (pools.length === 0) return [];
   const { entries } = await store.list(blocksRoot);

@@ -8,13 +8,14 @@ export const ACCEPTED_API_VERSIONS: readonly string[] = [
   "crd.projectcalico.org/v1",
 ];
 
-export const KINDS = ["IPPool", "BGPConfiguration", "BGPPeer", "Node"] as const;
+export const KINDS = ["IPPool", "BGPConfiguration", "BGPFilter", "BGPPeer", "Node"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Lower-case plural: the word in store keys and the usual word on the command line. */
 export const PLURALS: Readonly<Record<Kind, string>> = {
   IPPool: "ippools",
   BGPConfiguration: "bgpconfigurations",
+  BGPFilter: "bgpfilters",
   BGPPeer: "bgppeers",
   Node: "nodes",
 };
@@ -22,6 +23,7 @@ export const PLURALS: Readonly<Record<Kind, string>> = {
 const SHORT_NAMES: Readonly<Record<Kind, readonly string[]>> = {
   IPPool: ["ipp", "ipps", "pool", "pools"],
   BGPConfiguration: ["bgpconfig", "bgpconfigs", "bgpc"],
+  BGPFilter: ["bgpf", "bgpfs"],
   BGPPeer: ["bgpp", "bgpps"],
   Node: ["no", "nos"],
 };
@@ -31,7 +33,6 @@ const COMPUTED = "Overland keeps its own record of this; remove the document";
 
 /** Kinds of Calico's that are refused, and why. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  BGPFilter: "not supported by Overland yet; every route of a peer is taken, own blocks are announced",
   IPReservation: "not supported by Overland yet; leave the addresses out of every pool",
   IPAMConfiguration: "not supported by Overland yet; remove the document",
   IPAMConfig: "not supported by Overland yet; remove the document",

@@ -72,7 +72,7 @@ spec:
   asNumber: 65000.1
   nodeSelector: rack ==
 ---
-kind: BGPFilter
+kind: IPReservation
 apiVersion: projectcalico.org/v3
 metadata: {name: x}
 ---
@@ -93,8 +93,7 @@ items:
       "f.yaml:9: spec.asNumber: 65000.1 is read as a decimal number; " +
         'write a dotted AS number in quotes, such as "65000.10"',
       expect.stringMatching(/^f\.yaml:10: spec\.nodeSelector: "rack ==" is not a selector: .* \(at character 8\)$/),
-      "f.yaml:12: kind: BGPFilter: not supported by Overland yet; " +
-        "every route of a peer is taken, own blocks are announced",
+      "f.yaml:12: kind: IPReservation: not supported by Overland yet; leave the addresses out of every pool",
       'f.yaml:20: items[0].kind: "ippool" is unknown; did you mean IPPool?',
       "f.yaml:21: items[1]: expected a resource (a map), found 17",
     ]);
@@ -122,7 +121,7 @@ items:
     [
       "no kind",
       "apiVersion: overland.dev/v1\n",
-      ["f.yaml:1: kind: is required: IPPool, BGPConfiguration, BGPPeer, Node"],
+      ["f.yaml:1: kind: is required: IPPool, BGPConfiguration, BGPFilter, BGPPeer, Node"],
     ],
     [
       "no apiVersion",
@@ -153,7 +152,7 @@ items:
     [
       "an unknown kind",
       "kind: Pod\n",
-      ['f.yaml:1: kind: "Pod" is unknown; known kinds: IPPool, BGPConfiguration, BGPPeer, Node'],
+      ['f.yaml:1: kind: "Pod" is unknown; known kinds: IPPool, BGPConfiguration, BGPFilter, BGPPeer, Node'],
     ],
   ])("with %s is refused in words", (_, text, faults) => {
     expect(faultsOf(text)).toEqual(faults);

@@ -4,7 +4,7 @@
  * 1. BGPPeers with peerIP; cluster-wide ones before those for chosen nodes, as in Calico.
  * 2. BGPPeers with peerSelector that choose this node as the one to peer from.
  * 3. The same, mirrored: this node is chosen by peerSelector, and reversePeering is not Manual.
- * 4. The mesh.
+ * 4. The mesh, which route reflectors are not in.
  *
  * A session between two nodes carries both families, so a node is reached once: over IPv4 where both have it.
  */
@@ -18,9 +18,9 @@ import {
 } from "../../ipam/net/address.ts";
 import { matches, parseSelector } from "../../ipam/selector.ts";
 import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode } from "./cluster.ts";
-import { secondsOf } from "./duration.ts";
 import { readPeerAddress } from "./peer-address.ts";
-import type { PeerIntent } from "./peer-intent.ts";
+import type { PeerIntent, PeerTerms } from "./peer-intent.ts";
+import { type End, type Ends, externalOnly, peerTerms } from "./peer-terms.ts";
 import type { BGPPeerResource } from "./resource.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -52,19 +52,22 @@ export function resolvePeers(cluster: Cluster, resources: readonly BGPPeerResour
   }
   const others = cluster.nodes.filter((node) => node.name !== me.name);
   for (const peering of bySelector.filter((candidate) => candidate.from(me))) {
-    for (const node of others) if (peering.to(node)) set.addNode(peering, node);
+    for (const node of others) if (peering.to(node)) set.addNode(peering, node, "own");
   }
   for (const peering of bySelector.filter((candidate) => candidate.to(me))) {
     if (peering.resource.spec.reversePeering === "Manual") continue;
-    for (const node of others) if (peering.from(node)) set.addNode(peering, node);
+    for (const node of others) if (peering.from(node)) set.addNode(peering, node, "mirrored");
   }
-  if (cluster.mesh.enabled) for (const node of others) set.addMesh(node);
+  if (cluster.mesh.enabled && me.clusterID === undefined) {
+    for (const node of others) if (node.clusterID === undefined) set.addMesh(node);
+  }
   return set;
 }
 
 class PeerCollection implements PeerSet {
   readonly peers: PeerIntent[] = [];
   readonly problems: string[] = [];
+  readonly #said = new Set<string>();
   /** Addresses that have a session: a mesh of a thousand nodes asks a thousand times. */
   readonly #reached = new Set<string>();
   readonly #cluster: Cluster;
@@ -79,52 +82,57 @@ class PeerCollection implements PeerSet {
     const { spec } = peering.resource;
     const target = readPeerAddress(spec.peerIP ?? "");
     const address = parseAddress(target?.address ?? "");
-    const say = (text: string) => this.problems.push(`BGPPeer ${peering.name}: ${text}`);
-    if (target === undefined || address === undefined) return void say(`${spec.peerIP} is not an address`);
+    const say = (text: string) => this.#say(`BGPPeer ${peering.name}: ${text}`);
+    if (target === undefined || address === undefined) return say(`${spec.peerIP} is not an address`);
     // A peering for everybody with one node's address means everybody else.
     if (hasAddress(this.#me, address)) return;
-    if (spec.asNumber === undefined) return void say(`the AS of ${target.address} is unknown; give asNumber`);
+    if (spec.asNumber === undefined) return say(`the AS of ${target.address} is unknown; give asNumber`);
     const owner = this.#cluster.nodes.find((node) => hasAddress(node, address));
     const port = target.port ?? owner?.settings.listenPort ?? DEFAULTS.listenPort;
     const same = this.peers.find((peer) => peer.port === port && sameAddress(peer.address, address));
     if (same !== undefined) {
-      return void say(`${formatAddress(address)} port ${port} is BGPPeer ${same.name}'s already; ignored`);
+      return say(`${formatAddress(address)} port ${port} is BGPPeer ${same.name}'s already; ignored`);
     }
     const source = this.#source(peering, familyOf(address));
     if (source === "missing") {
-      return void say(`${target.address} is IPv${familyOf(address)}, and node ${this.#me.name} has no such address`);
+      return say(`${target.address} is IPv${familyOf(address)}, and node ${this.#me.name} has no such address`);
     }
+    const ends = { asNumber: spec.asNumber, localASNumber: spec.localASNumber ?? this.#me.asNumber };
     this.#add({
       name: peering.name,
       type: peering.type,
       address,
       port,
-      asNumber: spec.asNumber,
-      localASNumber: spec.localASNumber ?? this.#me.asNumber,
+      ...ends,
       ...(source !== undefined && { sourceAddress: source }),
       passive: spec.passive ?? false,
-      ...this.#terms(peering),
+      ...this.#terms(peering, "own", ends),
+      ...this.#reflection(ends, owner),
     });
   }
 
-  addNode(peering: Peering, node: KnownNode): void {
+  addNode(peering: Peering, node: KnownNode, end: End): void {
     if (this.#reaches(node)) return;
     const family = commonFamily(this.#me, node);
     if (family === undefined) {
-      this.problems.push(`BGPPeer ${peering.name}: ${noCommonFamily(this.#me, node)}`);
+      this.#say(`BGPPeer ${peering.name}: ${noCommonFamily(this.#me, node)}`);
       return;
     }
     const source = this.#source(peering, family);
+    const ends = {
+      asNumber: shownAS(peering, node, this.#me),
+      localASNumber: shownAS(peering, this.#me, node),
+    };
     this.#add({
       name: `${peering.name}/${node.name}`,
       type: peering.type,
       address: addressOfFamily(node, family) as Address,
       port: node.settings.listenPort,
-      asNumber: shownAS(peering, node, this.#me),
-      localASNumber: shownAS(peering, this.#me, node),
+      ...ends,
       ...(source !== undefined && source !== "missing" && { sourceAddress: source }),
       passive: false,
-      ...this.#terms(peering),
+      ...this.#terms(peering, end, ends),
+      ...this.#reflection(ends, node),
     });
   }
 
@@ -132,7 +140,7 @@ class PeerCollection implements PeerSet {
     if (this.#reaches(node)) return;
     const family = commonFamily(this.#me, node);
     if (family === undefined) {
-      this.problems.push(`mesh: ${noCommonFamily(this.#me, node)}`);
+      this.#say(`mesh: ${noCommonFamily(this.#me, node)}`);
       return;
     }
     this.#add({
@@ -157,8 +165,21 @@ class PeerCollection implements PeerSet {
   }
 
   #add(peer: PeerIntent): void {
-    this.peers.push(peer);
+    const families = peer.families?.filter((family) => this.#carries(family, peer.extendedNextHop));
+    if (families?.length === 0) {
+      const asked = peer.families?.map((family) => `ipv${family}-unicast`).join(", ");
+      return this.#say(
+        `BGPPeer ${peer.name}: node ${this.#me.name} has no address for ${asked}; the session is left out`,
+      );
+    }
+    this.peers.push(families === undefined ? peer : { ...peer, families });
     this.#reached.add(peer.address.join("."));
+  }
+
+  /** A route needs a next hop: an address of its family, or an IPv6 one (RFC 8950). */
+  #carries(family: Family, extendedNextHop: boolean | undefined): boolean {
+    const hasIPv6 = this.#me.ipv6 !== undefined;
+    return family === 6 ? hasIPv6 : this.#me.ipv4 !== undefined || (hasIPv6 && extendedNextHop === true);
   }
 
   #source(peering: Peering, family: Family): Address | "missing" | undefined {
@@ -166,19 +187,35 @@ class PeerCollection implements PeerSet {
     return addressOfFamily(this.#me, family) ?? "missing";
   }
 
-  #terms(peering: Peering) {
+  #terms(peering: Peering, end: End, ends: Ends): PeerTerms {
     const { spec } = peering.resource;
-    const { settings } = this.#me;
-    const hops = spec.ttlSecurity ?? 0;
-    return {
-      holdTime: secondsOf(spec.holdTime ?? settings.holdTime),
-      ...(spec.keepaliveTime !== undefined && { keepaliveTime: secondsOf(spec.keepaliveTime) }),
-      connectRetryTime: secondsOf(spec.connectRetryTime ?? settings.connectRetryTime),
-      maxRestartTime: secondsOf(spec.maxRestartTime ?? DEFAULTS.maxRestartTime),
-      nextHopMode: spec.nextHopMode ?? "Auto",
-      numAllowedLocalASNumbers: spec.numAllowedLocalASNumbers ?? 0,
-      ...(hops > 0 && { ttlSecurity: hops }),
-    };
+    const terms = peerTerms(spec, this.#me.settings, end, ends, this.#cluster.filters);
+    for (const filter of terms.filters ?? []) {
+      if (filter.spec !== undefined) continue;
+      const cure = "apply it, or remove it from filters; until then nothing gets past its place";
+      this.#say(`BGPPeer ${peering.name}: there is no BGPFilter ${filter.name}: ${cure}`);
+    }
+    const idle = ends.asNumber === ends.localASNumber ? externalOnly(spec) : [];
+    if (idle.length > 0) {
+      const what = `${idle.join(", ")} ${idle.length === 1 ? "is" : "are"} for peers of another AS`;
+      this.#say(`BGPPeer ${peering.name}: ${what}, and this session is inside AS ${ends.asNumber}; ignored`);
+    }
+    return terms;
+  }
+
+  /** RFC 4456: as in Calico, who is in no cluster or in another one is a client of this node. */
+  #reflection({ asNumber, localASNumber }: Ends, other: KnownNode | undefined): Pick<PeerIntent, "reflection"> {
+    const { clusterID } = this.#me;
+    if (clusterID === undefined || asNumber !== localASNumber) return {};
+    const sameCluster = other?.clusterID !== undefined && sameAddress(other.clusterID, clusterID);
+    return { reflection: { clusterID, client: !sameCluster } };
+  }
+
+  /** Once, however many sessions have the problem. */
+  #say(problem: string): void {
+    if (this.#said.has(problem)) return;
+    this.#said.add(problem);
+    this.problems.push(problem);
   }
 }
 

@@ -16,6 +16,7 @@ function snapshot(resources: readonly Resource[]): ResourceSnapshot {
   return {
     nodes: resources.filter((item) => item.kind === "Node"),
     bgpConfigurations: resources.filter((item) => item.kind === "BGPConfiguration"),
+    bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
     bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
     pools: resources.filter((item) => item.kind === "IPPool"),
   };

@@ -5,8 +5,9 @@
  * The rules of the peer set are in resolve-peers.ts, defaults in cluster.ts.
  */
 import { type Address, addressOf, compareAddresses, formatAddress } from "../../ipam/net/address.ts";
-import type { AddressWithLength } from "../../ipam/net/prefix.ts";
-import { type Cluster, clusterOf, type KnownNode, unknownNode } from "./cluster.ts";
+import { type AddressWithLength, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
+import { type Advertisement, advertisementsOf } from "./advertisements.ts";
+import { type Cluster, clusterOf, type KnownNode, type PathChoice, unknownNode } from "./cluster.ts";
 import type { PeerIntent } from "./peer-intent.ts";
 import { resolvePeers } from "./resolve-peers.ts";
 import type { ResourceSnapshot } from "./resource.ts";
@@ -26,6 +27,20 @@ export interface NodeConfig {
   readonly problems: readonly string[];
   /** From logSeverityScreen, in the words of the agent's log; undefined when no resource says. */
   readonly logLevel?: "debug" | "info" | "warn" | "error";
+  /** NodeIP: connections are taken on the node's addresses only. */
+  readonly bindMode: "None" | "NodeIP";
+  /** RFC 8212. */
+  readonly ebgpRequiresPolicy: boolean;
+  readonly pathChoice: PathChoice;
+  readonly advertisements: readonly Advertisement[];
+  /** A route reflector passes routes of these pools on, or keeps them to itself; undefined: this node is none. */
+  readonly reflects?: readonly ReflectedPool[];
+}
+
+export interface ReflectedPool {
+  readonly name: string;
+  readonly prefix: Prefix;
+  readonly disableBGPExport: boolean;
 }
 
 /** The node need not be known yet: it then has no peers, and a problem says so. */
@@ -41,17 +56,34 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
   const routerID = routerIDOf(me);
   problems.push(...sameRouterID(cluster, me, routerID));
   const resolved = registered ? resolvePeers(cluster, snapshot.bgpPeers, me) : { peers: [], problems: [] };
-  const logLevel = logLevelOf(me.settings.logSeverity);
+  if (me.clusterID !== undefined && resolved.peers.length === 0 && snapshot.nodes.length > 1) {
+    problems.push(
+      `node ${nodeName} is a route reflector, and no BGPPeer gives it a session: reflectors are in no mesh`,
+    );
+  }
+  const { logSeverity, listenPort, bindMode, ebgpRequiresPolicy, pathChoice } = me.settings;
+  const logLevel = logLevelOf(logSeverity);
   return {
     asNumber: me.asNumber,
     routerID,
-    listenPort: me.settings.listenPort,
+    listenPort,
     ...(me.ipv4 !== undefined && { ipv4: me.ipv4 }),
     ...(me.ipv6 !== undefined && { ipv6: me.ipv6 }),
     peers: resolved.peers,
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
+    bindMode,
+    ebgpRequiresPolicy,
+    pathChoice,
+    advertisements: advertisementsOf(snapshot, nodeName),
+    ...(me.clusterID !== undefined && { reflects: reflectedPools(snapshot) }),
   };
+}
+
+function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
+  return pools.map(({ metadata: { name }, spec: { cidr, disableBGPExport } }) => {
+    return { name, prefix: prefixOf(cidr), disableBGPExport };
+  });
 }
 
 // RFC 6286: any four octets but zero, different from every other speaker's in the AS.

@@ -9,6 +9,9 @@ export const RESOURCES_ROOT = "/overland/v1/resources/";
  */
 export const POOLS_GUARD = "/overland/v1/guards/ippools";
 
+/** The same for BGPFilters: one that a BGPPeer starts to name is not deleted at the same moment. */
+export const FILTERS_GUARD = "/overland/v1/guards/bgpfilters";
+
 export function kindRoot(kind: Kind): string {
   return `${RESOURCES_ROOT}${PLURALS[kind]}/`;
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { allocate, emptyBlock, encodeBlock } from "../../ipam/block.ts";
 import { blockKey } from "../../ipam/keys.ts";
@@ -117,8 +118,10 @@ describe("apply", () => {
 });
 
 describe("what was applied", () => {
-  it.each(["ippool", "bgpconfiguration", "bgppeer", "node"])("can be read back and applied again: %s", async (file) => {
-    const { sourced, faults } = readManifestFiles([`${EXAMPLES}${file}.yaml`]);
+  const examples = readdirSync(EXAMPLES);
+
+  it.each(examples)("can be read back and applied again: %s", async (file) => {
+    const { sourced, faults } = readManifestFiles([`${EXAMPLES}${file}`]);
     expect(faults).toEqual([]);
     expect(sourced.length).toBeGreaterThan(0);
     const store = new MemoryStore();

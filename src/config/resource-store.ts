@@ -9,10 +9,11 @@ import { isDeepStrictEqual } from "node:util";
 import { type Entry, maxTransactionOperations, type Revision, type Store } from "../../ipam/store.ts";
 import { applyFaults, deleteFaults } from "./cross-rules.ts";
 import type { Fault } from "./fault.ts";
+import { namesFilters } from "./filter-rules.ts";
 import type { Kind } from "./kinds.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { Resource } from "./resource.ts";
-import { kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
+import { FILTERS_GUARD, kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
 import { checkStored } from "./schema/document.ts";
 import { pathText } from "./schema/problem.ts";
 
@@ -43,7 +44,9 @@ const ATTEMPTS = 10;
 export async function applyResources(store: Store, items: readonly SourcedResource[]): Promise<Applied> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const kinds = new Set(items.map(({ resource }) => resource.kind));
-    const guard = kinds.has("IPPool") ? await guardRevision(store) : undefined;
+    const filtered = items.some(({ resource }) => namesFilters(resource));
+    const guards = await readGuards(store, kinds.has("IPPool"), filtered);
+    if (filtered) kinds.add("BGPFilter");
     const held = await readKinds(store, kinds);
     const plan = items.map((item) => planOne(item, held));
     const changes = plan.filter(({ outcome }) => outcome !== "unchanged");
@@ -54,10 +57,11 @@ export async function applyResources(store: Store, items: readonly SourcedResour
     );
     if (faults.length > 0) return { faults };
     if (changes.length === 0) return { outcomes: plan };
-    if (changes.length >= maxTransactionOperations) return { faults: [tooMany(items, changes.length)] };
+    const most = roomBeside(guards);
+    if (changes.length > most) return { faults: [tooMany(items, changes.length, most)] };
     const written = changes.map(({ resource }) => ({ key: keyOf(resource), value: JSON.stringify(resource) }));
     const expect = written.map(({ key }) => ({ key, modRevision: held.get(key)?.modRevision ?? 0n }));
-    const committed = await store.commit(guarded({ expect, put: written, delete: [] }, guard));
+    const committed = await store.commit(guarded({ expect, put: written, delete: [] }, guards));
     if (committed.committed) return { outcomes: plan };
   }
   const [first] = items;
@@ -67,7 +71,8 @@ export async function applyResources(store: Store, items: readonly SourcedResour
 /** Deletes all or nothing: a name that is not there, or a pool with addresses in use, refuses the whole. */
 export async function deleteResources(store: Store, refs: readonly ResourceRef[]): Promise<Deleted> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const guard = refs.some(({ kind }) => kind === "IPPool") ? await guardRevision(store) : undefined;
+    const has = (wanted: Kind) => refs.some(({ kind }) => kind === wanted);
+    const guards = await readGuards(store, has("IPPool"), has("BGPFilter"));
     const keys = refs.map(({ kind, name }) => resourceKey(kind, name));
     const entries = await store.get(keys);
     const refusals = refs.flatMap(({ kind, name }, i) =>
@@ -81,11 +86,12 @@ export async function deleteResources(store: Store, refs: readonly ResourceRef[]
       )),
     );
     if (refusals.length > 0) return { refusals };
-    if (keys.length >= maxTransactionOperations) {
-      return { refusals: [`${keys.length} resources are too many for one transaction; at most 127 at a time`] };
+    const most = roomBeside(guards);
+    if (keys.length > most) {
+      return { refusals: [`${keys.length} resources are too many for one transaction; at most ${most} at a time`] };
     }
     const expect = present.map(({ key, modRevision }) => ({ key, modRevision }));
-    const committed = await store.commit(guarded({ expect, put: [], delete: keys }, guard));
+    const committed = await store.commit(guarded({ expect, put: [], delete: keys }, guards));
     if (committed.committed) return { outcomes: refs.map((ref) => ({ ...ref, outcome: "deleted" })) };
   }
   return { refusals: [CHANGED_MEANWHILE] };
@@ -152,16 +158,22 @@ function resourceIn(entry: Entry): Resource | undefined {
   return "resource" in checked ? checked.resource : undefined;
 }
 
-async function guardRevision(store: Store): Promise<Revision> {
-  const [entry] = await store.get([POOLS_GUARD]);
-  return entry?.modRevision ?? 0n;
+interface Guard {
+  readonly key: string;
+  readonly modRevision: Revision;
 }
 
-function guarded(transaction: Parameters<Store["commit"]>[0], guard: Revision | undefined) {
-  if (guard === undefined) return transaction;
+async function readGuards(store: Store, pools: boolean, filters: boolean): Promise<Guard[]> {
+  const keys = [...(pools ? [POOLS_GUARD] : []), ...(filters ? [FILTERS_GUARD] : [])];
+  if (keys.length === 0) return [];
+  const entries = await store.get(keys);
+  return keys.map((key, i) => ({ key, modRevision: entries[i]?.modRevision ?? 0n }));
+}
+
+function guarded(transaction: Parameters<Store["commit"]>[0], guards: readonly Guard[]) {
   return {
-    expect: [...transaction.expect, { key: POOLS_GUARD, modRevision: guard }],
-    put: [...transaction.put, { key: POOLS_GUARD, value: "" }],
+    expect: [...transaction.expect, ...guards],
+    put: [...transaction.put, ...guards.map(({ key }) => ({ key, value: "" }))],
     delete: transaction.delete,
   };
 }
@@ -170,7 +182,12 @@ function keyOf(resource: Resource): string {
   return resourceKey(resource.kind, resource.metadata.name);
 }
 
-function tooMany(items: readonly SourcedResource[], count: number): Fault {
-  const message = `${count} resources would change, and one transaction takes at most 127; split the file`;
+/** How many resources one transaction can change. */
+function roomBeside(guards: readonly Guard[]): number {
+  return maxTransactionOperations - Math.max(1, guards.length);
+}
+
+function tooMany(items: readonly SourcedResource[], count: number, most: number): Fault {
+  const message = `${count} resources would change, and one transaction takes at most ${most}; split the file`;
   return (items[0] as SourcedResource).fault([], message);
 }

@@ -70,6 +70,7 @@ function snapshotOf(resources: ReadonlyMap<string, Resource>): ResourceSnapshot 
   return {
     nodes: byKind.Node,
     bgpConfigurations: byKind.BGPConfiguration,
+    bgpFilters: byKind.BGPFilter,
     bgpPeers: byKind.BGPPeer,
     pools: byKind.IPPool,
   } as unknown as ResourceSnapshot;

@@ -6,11 +6,12 @@
  */
 import type { API_VERSION, Kind } from "./kinds.ts";
 import type { BGPConfigurationSpec } from "./schema/bgpconfiguration.ts";
+import type { BGPFilterSpec } from "./schema/bgpfilter.ts";
 import type { BGPPeerSpec } from "./schema/bgppeer.ts";
 import type { IPPoolSpec } from "./schema/ippool.ts";
 import type { NodeSpec } from "./schema/node.ts";
 
-export type { BGPConfigurationSpec, BGPPeerSpec, IPPoolSpec, NodeSpec };
+export type { BGPConfigurationSpec, BGPFilterSpec, BGPPeerSpec, IPPoolSpec, NodeSpec };
 
 export interface Metadata {
   readonly name: string;
@@ -31,14 +32,16 @@ interface ResourceOf<K extends Kind, Spec> {
 
 export type IPPoolResource = ResourceOf<"IPPool", IPPoolSpec>;
 export type BGPConfigurationResource = ResourceOf<"BGPConfiguration", BGPConfigurationSpec>;
+export type BGPFilterResource = ResourceOf<"BGPFilter", BGPFilterSpec>;
 export type BGPPeerResource = ResourceOf<"BGPPeer", BGPPeerSpec>;
 export type NodeResource = ResourceOf<"Node", NodeSpec>;
-export type Resource = IPPoolResource | BGPConfigurationResource | BGPPeerResource | NodeResource;
+export type Resource = IPPoolResource | BGPConfigurationResource | BGPFilterResource | BGPPeerResource | NodeResource;
 
 /** Everything that configures a node, at one moment. Each list is sorted by name. */
 export interface ResourceSnapshot {
   readonly nodes: readonly NodeResource[];
   readonly bgpConfigurations: readonly BGPConfigurationResource[];
+  readonly bgpFilters: readonly BGPFilterResource[];
   readonly bgpPeers: readonly BGPPeerResource[];
   readonly pools: readonly IPPoolResource[];
 }

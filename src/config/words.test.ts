@@ -48,12 +48,15 @@ describe("names", () => {
       "Node",
       undefined,
     ]);
-    expect(whyUnsupported("bgpfilters")).toMatch(/^not supported by Overland yet/);
+    expect(whyUnsupported("ipreservations")).toMatch(/^not supported by Overland yet/);
   });
 
   it("that were mistyped are found when near enough", () => {
     const known = ["asNumber", "peerIP", "nodeSelector", "peerSelector"];
-    expect(["asNumer", "peerip", "nodeselektor", "colour", "x"].map((typed) => nearestName(typed, known))).toEqual([
+    const typed = ["asNumer", "peerip", "nodeselektor", "colour", "x"];
+    // Two letters swapped are one mistake.
+    expect(nearestName("egde", ["edge", "core"])).toBe("edge");
+    expect(typed.map((text) => nearestName(text, known))).toEqual([
       "asNumber",
       "peerIP",
       "nodeSelector",

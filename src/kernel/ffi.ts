@@ -49,16 +49,22 @@ const c = {
     value: Pointer,
     length: number,
   ) => number,
-  send: libc.func("int64_t send(int, void *, size_t, int)") as ((
+  getsockname: libc.func("int getsockname(int, void *, void *)") as (
+    fd: number,
+    to: Pointer,
+    length: Pointer,
+  ) => number,
+  send: libc.func("int64_t send(int, void *, size_t, int)") as (
     fd: number,
     bytes: Pointer,
     length: number,
     flags: number,
-  ) => number) & {
+  ) => number,
+  sendmmsg: libc.func("int sendmmsg(int, void *, uint32_t, int)") as {
     async(
       fd: number,
-      bytes: Pointer,
-      length: number,
+      messages: Pointer,
+      count: number,
       flags: number,
       done: (error: unknown, sent: number) => void,
     ): void;
@@ -88,6 +94,13 @@ export function socket(domain: number, type: number, protocol: number): number {
 
 export function bind(fd: number, address: Uint8Array, what?: string): void {
   checked(c.bind(fd, address, address.length), "bind", what);
+}
+
+/** The socket's own address as the kernel keeps it, at most so many octets of it. */
+export function localName(fd: number, octets: number): Uint8Array {
+  const name = new Uint8Array(octets);
+  checked(c.getsockname(fd, name, new Uint8Array(Uint32Array.of(octets).buffer)), "getsockname");
+  return name;
 }
 
 export function listen(fd: number, backlog: number): void {
@@ -121,17 +134,59 @@ export function send(fd: number, bytes: Uint8Array): void {
   checked(c.send(fd, bytes, bytes.length, 0), "send");
 }
 
+const MMSGHDR_LENGTH = 64;
+const IOVEC_LENGTH = 16;
+const IOV_OFFSET = 16;
+const IOVLEN_OFFSET = 24;
+
 /**
- * As {@link send}, sleeping on a thread of the pool instead of this one. The errno is lost: read the kernel's reply.
+ * As {@link send}, sleeping on a thread of the pool instead of this one; one datagram after the other, each of which
+ * ends where `ends` says. The errno is lost: read the kernel's reply.
  */
-export function sendFromPool(fd: number, bytes: Uint8Array): Promise<boolean> {
+export function sendManyFromPool(fd: number, bytes: Uint8Array, ends: readonly number[]): Promise<boolean> {
+  // `struct mmsghdr` for each, then `struct iovec` for each, as they are where pointers have 64 bits.
+  const headers = new Uint8Array(ends.length * (MMSGHDR_LENGTH + IOVEC_LENGTH));
+  const iovecs = ends.length * MMSGHDR_LENGTH;
+  const words = new BigUint64Array(headers.buffer);
+  for (const [i, end] of ends.entries()) {
+    const start = i === 0 ? 0 : (ends[i - 1] as number);
+    const header = i * MMSGHDR_LENGTH;
+    const iovec = iovecs + i * IOVEC_LENGTH;
+    words[(header + IOV_OFFSET) / 8] = koffi.address(headers) + BigInt(iovec);
+    words[(header + IOVLEN_OFFSET) / 8] = 1n;
+    words[iovec / 8] = koffi.address(bytes) + BigInt(start);
+    words[iovec / 8 + 1] = BigInt(end - start);
+  }
   return new Promise((resolve) => {
-    // The closure keeps the octets alive for as long as the other thread reads them.
-    c.send.async(fd, bytes, bytes.length, 0, (error, sent) => resolve(error === null && sent === bytes.length));
+    // The closure keeps both alive for as long as the other thread reads them.
+    c.sendmmsg.async(fd, headers, ends.length, 0, (error, sent) => {
+      resolve(error === null && sent === ends.length && bytes.length > 0);
+    });
   });
 }
 
 /** Octets received into the buffer. */
 export function receive(fd: number, buffer: Uint8Array, flags = 0): number {
   return checked(c.recv(fd, buffer, buffer.length, flags), "recv");
+}
+
+const MSG_DONTWAIT = 0x40;
+
+/** As {@link receive}, without waiting: 0 when there is nothing. */
+export function receiveIfAny(fd: number, buffer: Uint8Array): number {
+  const received = c.recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+  if (received < 0 && koffi.errno() === constants.errno.EAGAIN) return 0;
+  return checked(received, "recv");
+}
+
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+
+/** Gives the socket a filter of classic BPF: the octets of its `struct sock_filter`. The kernel copies them. */
+export function attachFilter(fd: number, program: Uint8Array): void {
+  // `struct sock_fprog`: the number of instructions, then the pointer to them.
+  const words = new BigUint64Array(2);
+  new Uint16Array(words.buffer)[0] = program.length / 8;
+  words[1] = koffi.address(program);
+  setSocketOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(words.buffer));
 }

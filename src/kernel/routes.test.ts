@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { listLinks } from "./links.ts";
-import { KernelRoutes, type RouteChange, type RouteTarget } from "./routes.ts";
+import { type FailedWrite, finish, KernelRoutes, type NextHop, type RouteTarget } from "./routes.ts";
 import { ip, ipJson, joinTestNetns, makeTestNetns, removeTestNetns, type TestNetns, until } from "./testing.ts";
 
 let netns: TestNetns;
@@ -27,16 +27,32 @@ const families = {
   6: { prefix: "fd00:9::/48", gateways: ["fd00:1::2", "fd00:1::3", "fe80::4"] },
 } as const;
 
-function via(...gateways: readonly string[]): RouteTarget {
+function hops(...gateways: readonly string[]): NextHop[] {
   const { index } = listLinks(netns.path).find(({ name }) => name === "left") as { index: number };
-  return {
-    kind: "unicast",
-    nextHops: gateways.map((gateway) => ({ gateway: addressOf(gateway), interfaceIndex: index })),
-  };
+  return gateways.map((gateway) => ({ gateway: addressOf(gateway), interfaceIndex: index }));
 }
 
-function change(prefix: string, target: RouteTarget | undefined): RouteChange {
-  return { prefix: prefixOf(prefix), target };
+function via(...gateways: readonly string[]): RouteTarget {
+  return { kind: "unicast", nextHops: hops(...gateways) };
+}
+
+/** Puts in a change; `undefined` removes the route. */
+function put(prefix: string, target: RouteTarget | undefined, into = routes): void {
+  const { address, length } = prefixOf(prefix);
+  const done =
+    target === undefined
+      ? into.remove(address, length)
+      : target.kind === "blackhole"
+        ? into.blackhole(address, length)
+        : into.replace(address, length, target.nextHops);
+  expect(done).toBe(true);
+}
+
+/** Makes one change; gives the errno if the kernel refused it. */
+async function make(prefix: string, target: RouteTarget | undefined, at = routes): Promise<string | undefined> {
+  put(prefix, target, at);
+  const [failed] = await at.send();
+  return failed?.errno;
 }
 
 /** The gateways iproute2 shows for the prefix, or its type; undefined when there is no such route of ours. */
@@ -62,7 +78,7 @@ describe.each([4, 6] as const)("the kernel's IPv%i routes", (family) => {
   const { prefix, gateways } = families[family];
   const [a, b, c] = gateways;
 
-  it("take every change of target from every other as a whole, and list it back", () => {
+  it("take every change of target from every other as a whole, and list it back", async () => {
     const targets: [RouteTarget | undefined, string[] | string | undefined][] = [
       [via(a), [a]],
       [via(a, b), [a, b]],
@@ -73,58 +89,116 @@ describe.each([4, 6] as const)("the kernel's IPv%i routes", (family) => {
     ];
     for (const [from, before] of targets) {
       for (const [to, after] of targets) {
-        expect(routes.apply([change(prefix, from)])).toEqual([]);
+        expect(await make(prefix, from)).toBeUndefined();
         expect(shown(family, prefix)).toEqual(before);
-        expect(routes.apply([change(prefix, to)])).toEqual([]);
+        expect(await make(prefix, to)).toBeUndefined();
         expect(shown(family, prefix)).toEqual(after);
         expect(listed(prefix)).toEqual(after);
       }
     }
   });
 
-  it("keep the route that is there when the new gateway cannot be reached", () => {
-    const nowhere = family === 4 ? "192.0.2.1" : "2001:db8::1";
-    routes.apply([change(prefix, via(a))]);
-    const wrong = change(prefix, { kind: "unicast", nextHops: [{ gateway: addressOf(nowhere) }] });
-    expect(routes.apply([wrong])).toEqual([{ change: wrong, errno: family === 4 ? "ENETUNREACH" : "EHOSTUNREACH" }]);
+  it("keep the route that is there when the new gateway cannot be reached", async () => {
+    const gateway = addressOf(family === 4 ? "192.0.2.1" : "2001:db8::1");
+    await make(prefix, via(a));
+    put(prefix, { kind: "unicast", nextHops: [{ gateway }] });
+    const errno = family === 4 ? "ENETUNREACH" : "EHOSTUNREACH";
+    expect(await routes.send()).toEqual([{ prefix: prefixOf(prefix), change: "replace", errno }]);
     expect(shown(family, prefix)).toEqual([a]);
   });
 
-  it("of somebody else with our prefix and metric are reported, neither replaced nor removed", () => {
+  it("are removed only if they are ours", async () => {
     ip(netns, `-${family} route add ${prefix} via ${b} dev left metric 1024 proto static`);
-    const replace = change(prefix, via(a));
-    expect(routes.apply([replace])).toEqual([{ change: replace, errno: "EEXIST" }]);
-    expect(routes.apply([change(prefix, undefined)])).toEqual([]);
+    expect(await make(prefix, undefined)).toBeUndefined();
     expect(ipJson(netns, `-${family} route show proto static`)).toMatchObject([{ dst: prefix, gateway: b }]);
   });
 
-  it("of another metric stand beside ours", () => {
+  it("of another metric stand beside ours", async () => {
     ip(netns, `-${family} route add ${prefix} via ${b} dev left metric 7`);
-    expect(routes.apply([change(prefix, via(a))])).toEqual([]);
+    expect(await make(prefix, via(a))).toBeUndefined();
     expect(shown(family, prefix)).toEqual([a]);
-    expect(routes.apply([change(prefix, undefined)])).toEqual([]);
+    expect(await make(prefix, undefined)).toBeUndefined();
     expect(ipJson(netns, `-${family} route show ${prefix}`)).toMatchObject([{ metric: 7 }]);
+  });
+
+  it.each([100, 70_000])("go into table %i and nowhere else", async (table) => {
+    const elsewhere = KernelRoutes.open({ netns: netns.path, table });
+    try {
+      expect(elsewhere.list()).toEqual([]);
+      for (const target of [via(a), via(a, b), { kind: "blackhole" } as const]) {
+        expect(await make(prefix, target, elsewhere)).toBeUndefined();
+        expect(elsewhere.list()).toMatchObject([{ prefix: prefixOf(prefix), table, protocol: 201, metric: 1024 }]);
+        expect(ipJson(netns, `-${family} route show table ${table} proto 201`)).toHaveLength(1);
+        expect(shown(family, prefix)).toBeUndefined();
+      }
+      expect(await make(prefix, undefined, elsewhere)).toBeUndefined();
+      expect(elsewhere.list()).toEqual([]);
+    } finally {
+      elsewhere.close();
+    }
+  });
+});
+
+describe("IPv4 routes by IPv6 gateways (RFC 8950)", () => {
+  it("are written, several of them or beside IPv4 ones too, and listed back", async () => {
+    const prefix = "10.9.0.0/16";
+    for (const gateways of [["fe80::9"], ["fe80::9", "10.1.0.2"], ["fd00:1::2", "fe80::9"], ["10.1.0.2"]]) {
+      expect(await make(prefix, via(...gateways))).toBeUndefined();
+      expect(listed(prefix)).toEqual(gateways);
+      for (const gateway of gateways) expect(ip(netns, `route show ${prefix}`)).toContain(gateway);
+      const [same, another] = [hops(...gateways).reverse(), hops("fe80::1")];
+      const found: boolean[] = [];
+      finish(
+        routes.scan((route) => {
+          if (route.protocol === 201) found.push(route.goesBy(same), route.goesBy(another));
+        }),
+      );
+      expect(found).toEqual([true, false]);
+    }
+    expect(await make(prefix, undefined)).toBeUndefined();
   });
 });
 
 describe("many route changes at once", () => {
-  it("are all made, with the failed ones named and the others done", () => {
-    const wrong = new Set([0, 399, 400, 401, 1999]);
-    const nowhere: RouteTarget = { kind: "unicast", nextHops: [{ gateway: addressOf("192.0.2.1") }] };
-    const changes = Array.from({ length: 2000 }, (_, i) =>
-      change(`10.${100 + (i >> 8)}.${i & 255}.0/24`, wrong.has(i) ? nowhere : via("10.1.0.2")),
-    );
-    expect(routes.apply(changes)).toEqual(
-      [...wrong].map((i) => ({ change: changes[i] as RouteChange, errno: "ENETUNREACH" })),
-    );
-    expect(routes.list().filter(({ protocol }) => protocol === 201)).toHaveLength(2000 - wrong.size);
-    expect(routes.apply(changes.map(({ prefix }) => ({ prefix, target: undefined })))).toEqual([]);
+  const nowhere: RouteTarget = { kind: "unicast", nextHops: [{ gateway: addressOf("192.0.2.1") }] };
+  const prefixAt = (i: number) => `10.${100 + (i >> 8)}.${i & 255}.0/24`;
+
+  it.each([150, 3000])("%i are all made, with the failed ones named and the others done", async (count) => {
+    const wrong = [0, 120, 399, 400, 401, 2999].filter((i) => i < count);
+    const target = via("10.1.0.2");
+    for (let i = 0; i < count; i++) put(prefixAt(i), wrong.includes(i) ? nowhere : target);
+    expect(routes.waiting).toBe(count);
+    const failed = (i: number): FailedWrite => ({
+      prefix: prefixOf(prefixAt(i)),
+      change: "replace",
+      errno: "ENETUNREACH",
+    });
+    expect(await routes.send()).toEqual(wrong.map(failed));
+    expect(routes.list().filter(({ protocol }) => protocol === 201)).toHaveLength(count - wrong.length);
+    for (let i = 0; i < count; i++) put(prefixAt(i), undefined);
+    expect(await routes.send()).toEqual([]);
     expect(routes.list().filter(({ protocol }) => protocol === 201)).toEqual([]);
   });
 
-  it("refuse a unicast route without next hops", () => {
-    const empty = change("10.9.0.0/16", { kind: "unicast", nextHops: [] });
-    expect(routes.apply([empty])).toEqual([{ change: empty, errno: "EINVAL" }]);
+  it("are put in while others are being sent", async () => {
+    const target = via("10.1.0.2");
+    for (let i = 0; i < 1000; i++) put(prefixAt(i), target);
+    const sending = routes.send();
+    expect(routes.isSending).toBe(true);
+    for (let i = 1000; i < 2000; i++) put(prefixAt(i), target);
+    expect(() => routes.send()).toThrow("still being sent");
+    await sending;
+    await routes.send();
+    expect(routes.list().filter(({ protocol }) => protocol === 201)).toHaveLength(2000);
+  });
+
+  it("are refused, not forgotten, where there is no room", () => {
+    const { address, length } = prefixOf("10.9.0.0/16");
+    const wide = hops(...Array.from({ length: 200 }, (_, i) => `10.1.0.${i + 2}`));
+    let count = 0;
+    while (routes.replace(address, length, wide)) count++;
+    expect(routes.waiting).toBe(count);
+    expect(count).toBeLessThan(1000);
   });
 });
 
@@ -135,7 +209,7 @@ describe("listing", () => {
   });
 
   it("says when a route's link has lost its carrier", async () => {
-    routes.apply([change("10.9.0.0/16", via("10.1.0.2"))]);
+    await make("10.9.0.0/16", via("10.1.0.2"));
     ip(other, "link set right down");
     const route = () => routes.list().find(({ prefix }) => formatPrefix(prefix) === "10.9.0.0/16");
     // The kernel gathers carrier changes for up to a second.

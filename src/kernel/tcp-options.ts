@@ -2,6 +2,7 @@
  * Socket options BGP needs and Node.js does not offer: sockaddr, MD5 signatures (RFC 2385), TTL security (RFC 5082).
  */
 import { type Address, bitsOf, familyOf } from "../../ipam/net/address.ts";
+import type { Prefix } from "../../ipam/net/prefix.ts";
 import { setSocketOption } from "./ffi.ts";
 import { HOST_IS_LITTLE } from "./netlink/batch.ts";
 import { AF_INET, AF_INET6 } from "./netlink/constants.ts";
@@ -16,6 +17,8 @@ const IPV6_UNICAST_HOPS = 16;
 const IPV6_TCLASS = 67;
 const IPV6_MINHOPCOUNT = 73;
 const TCP_MD5SIG = 14;
+const TCP_MD5SIG_EXT = 32;
+const TCP_MD5SIG_FLAG_PREFIX = 1;
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
 
@@ -36,18 +39,24 @@ export function socketAddress(address: Address, port: number, scopeId = 0): Uint
 }
 
 /**
- * Signs segments to and from the peer with the key and drops those that are not so signed; without a key the peer goes
- * unsigned again. Throws ENOENT when a key that was never set is taken away, and a RangeError for a key too long.
+ * Signs segments to and from the peers with the key and drops those that are not so signed; without a key they go
+ * unsigned again. Of several keys that fit a peer the one of the longest prefix counts. Throws ENOENT when a key that
+ * was never set is taken away, and a RangeError for a key too long.
  */
-export function setMd5Key(fd: number, peer: Address, key: string | undefined): void {
+export function setMd5Key(fd: number, peers: Prefix, key: string | undefined): void {
   const secret = new TextEncoder().encode(key ?? "");
   if (secret.length > MAX_KEY_OCTETS) throw new RangeError(`a TCP MD5 password has at most ${MAX_KEY_OCTETS} octets`);
+  const one = peers.length === bitsOf(familyOf(peers.address));
   // struct tcp_md5sig: sockaddr_storage, u8 flags, u8 prefixlen, u16 keylen at 130, int ifindex, key at 136
   const request = new Uint8Array(136 + MAX_KEY_OCTETS);
-  request.set(socketAddress(peer, 0));
+  request.set(socketAddress(peers.address, 0));
+  if (!one) {
+    request[128] = TCP_MD5SIG_FLAG_PREFIX;
+    request[129] = peers.length;
+  }
   new DataView(request.buffer).setUint16(130, secret.length, HOST_IS_LITTLE);
   request.set(secret, 136);
-  setSocketOption(fd, IPPROTO_TCP, TCP_MD5SIG, request);
+  setSocketOption(fd, IPPROTO_TCP, one ? TCP_MD5SIG : TCP_MD5SIG_EXT, request);
 }
 
 export function setTtl(fd: number, family: 4 | 6, ttl: number): void {

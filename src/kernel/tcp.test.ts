@@ -3,7 +3,8 @@ import type { Server, Socket } from "node:net";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { addressOf } from "../../ipam/net/address.ts";
-import { type DialOptions, dialTcp, listenTcp, secureTtl, setPeerPassword } from "./tcp.ts";
+import { hostPrefix, prefixOf } from "../../ipam/net/prefix.ts";
+import { type DialOptions, dialTcp, listenTcp, secureAccepted, setPeerPassword } from "./tcp.ts";
 import { ip, joinTestNetns, makeTestNetns, removeTestNetns, type TestNetns, until } from "./testing.ts";
 
 let left: TestNetns;
@@ -39,7 +40,8 @@ async function listen(options: Partial<Parameters<typeof listenTcp>[0]> = {}, tt
     connections.push(connection);
     accepted.push({ remote: connection.remoteAddress, local: connection.localAddress });
     connection.on("error", () => undefined);
-    if (ttlSecurity !== undefined) secureTtl(connection, ttlSecurity);
+    if (ttlSecurity !== undefined)
+      secureAccepted(connection, addressOf(connection.remoteAddress as string), { ttlSecurity });
     connection.resume().write("hello");
   });
   return (server.address() as { port: number }).port;
@@ -112,17 +114,29 @@ describe("listening and dialling", () => {
     expect(await dialFromChild(`{ address: addressOf("fe80::2"), port: ${port}, device: "left" }`)).toBe("hello");
   });
 
+  it("reach a link-local address from one, and listen on one", async () => {
+    ip(left, "addr add fe80::1/64 dev left nodad");
+    ip(right, "addr add fe80::2/64 dev right nodad");
+    const port = await listen({ addresses: [{ address: addressOf("fe80::2"), device: "right" }] });
+    const from = `{ address: addressOf("fe80::2"), port: ${port}, device: "left", source: addressOf("fe80::1") }`;
+    expect(await dialFromChild(from)).toBe("hello");
+    expect(accepted.map(({ remote }) => remote?.replace(/%.*/, ""))).toEqual(["fe80::1"]);
+    await expect(listen({ addresses: [{ address: addressOf("fe80::2"), device: "nowhere" }] })).rejects.toMatchObject({
+      code: "ENODEV",
+    });
+  });
+
   it("listen on the given addresses only", async () => {
     ip(right, "addr add 10.1.0.3/24 dev right");
-    const port = await listen({ addresses: [v4, v6] });
+    const port = await listen({ addresses: [{ address: v4 }, { address: v6 }] });
     expect(await dial({ address: v4, port })).toBe("hello");
     expect(await dial({ address: v6, port })).toBe("hello");
     expect(await dial({ address: addressOf("10.1.0.3"), port })).toBe("ECONNREFUSED");
   });
 
   it("fail with the address named when the port is taken, and hold no other", async () => {
-    const port = await listen({ addresses: [v6] });
-    const again = listenTcp({ addresses: [v4, v6], port, netns: right.path });
+    const port = await listen({ addresses: [{ address: v6 }] });
+    const again = listenTcp({ addresses: [{ address: v4 }, { address: v6 }], port, netns: right.path });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
     await expect(again).rejects.toThrow(`fd00:1::2 port ${port}`);
     expect(await dial({ address: v4, port })).toBe("ECONNREFUSED");
@@ -134,7 +148,7 @@ describe.each([
   ["IPv6", v6, addressOf("fd00:1::1"), addressOf("fd00:1::9")],
 ] as const)("an MD5 password over %s", (_, address, peer, stranger) => {
   it("lets in who has it, and nobody else", async () => {
-    const port = await listen({ passwords: [{ peer, password: "secret" }] });
+    const port = await listen({ passwords: [{ peers: hostPrefix(peer), password: "secret" }] });
     expect(await dial({ address, port, source: peer, password: "secret" })).toBe("hello");
     expect(await dial({ address, port, source: peer, password: "wrong" }, BRIEF)).toBe("silence");
     expect(await dial({ address, port, source: peer }, BRIEF)).toBe("silence");
@@ -144,13 +158,62 @@ describe.each([
   it("may be set and taken away while listening", async () => {
     const port = await listen();
     const [server] = servers as [Server];
-    setPeerPassword(server, peer, undefined);
-    setPeerPassword(server, peer, "secret");
+    setPeerPassword(server, hostPrefix(peer), undefined);
+    setPeerPassword(server, hostPrefix(peer), "secret");
     expect(await dial({ address, port, source: peer }, BRIEF)).toBe("silence");
     expect(await dial({ address, port, source: peer, password: "secret" })).toBe("hello");
-    setPeerPassword(server, peer, undefined);
+    setPeerPassword(server, hostPrefix(peer), undefined);
     expect(await dial({ address, port, source: peer })).toBe("hello");
-    expect(() => setPeerPassword(server, peer, "x".repeat(81))).toThrow("at most 80 octets");
+    expect(() => setPeerPassword(server, hostPrefix(peer), "x".repeat(81))).toThrow("at most 80 octets");
+  });
+});
+
+describe.each([
+  ["IPv4", v4, prefixOf("10.1.0.0/24"), addressOf("10.1.0.1"), addressOf("10.1.0.9")],
+  ["IPv6", v6, prefixOf("fd00:1::/64"), addressOf("fd00:1::1"), addressOf("fd00:1::9")],
+] as const)("an MD5 password of a range over %s", (_, address, range, peer, other) => {
+  it("lets in whoever of the range has it; a password of one peer comes first", async () => {
+    const port = await listen({
+      passwords: [
+        { peers: range, password: "everybody's" },
+        { peers: hostPrefix(other), password: "own" },
+      ],
+    });
+    expect(await dial({ address, port, source: peer, password: "everybody's" })).toBe("hello");
+    expect(await dial({ address, port, source: other, password: "own" })).toBe("hello");
+    const wrong = [
+      dial({ address, port, source: peer }, BRIEF),
+      dial({ address, port, source: peer, password: "own" }, BRIEF),
+      dial({ address, port, source: other, password: "everybody's" }, BRIEF),
+    ];
+    expect(await Promise.all(wrong)).toEqual(["silence", "silence", "silence"]);
+  });
+
+  it("may be changed and taken away, and a session that is there goes on", async () => {
+    const port = await listen({ passwords: [{ peers: range, password: "old" }] });
+    const [server] = servers as [Server];
+    expect(await dial({ address, port, source: peer, password: "old" })).toBe("hello");
+    setPeerPassword(server, range, "new");
+    expect(await dial({ address, port, source: other, password: "new" })).toBe("hello");
+    expect(await dial({ address, port, source: other, password: "old" }, BRIEF)).toBe("silence");
+    const there = connections.find((one) => one.remotePort === port) as Socket;
+    const before = there.bytesRead;
+    connections.find((one) => one.localPort === port && one.remotePort === there.localPort)?.write("again");
+    await until("the old session still carries octets", () => there.bytesRead === before + 5);
+    setPeerPassword(server, range, undefined);
+    expect(await dial({ address, port, source: other })).toBe("hello");
+  });
+
+  it("holds for a connection that was accepted without it", async () => {
+    const port = await listen();
+    const unsigned = dialTcp({ address, port, source: peer, netns: left.path });
+    connections.push(unsigned);
+    await until("the connection is accepted", () => accepted.length === 1 && unsigned.bytesRead === 5);
+    const there = connections.find((one) => one.localPort === port) as Socket;
+    secureAccepted(there, peer, { password: "late" });
+    unsigned.write("unsigned");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(there.bytesRead).toBe(0);
   });
 });
 

@@ -3,8 +3,11 @@
  * handed to Node.js and ordinary from there on.
  */
 import { createServer, type Server, Socket } from "node:net";
+import { constants } from "node:os";
 import { type Address, familyOf, formatAddress, isLinkLocal } from "../../ipam/net/address.ts";
-import { bind, close, listen, SOCK_NONBLOCK, setSocketOption, socket } from "./ffi.ts";
+import { hostPrefix, type Prefix } from "../../ipam/net/prefix.ts";
+import { bind, close, listen, SOCK_NONBLOCK, SystemError, setSocketOption, socket } from "./ffi.ts";
+import { listLinks } from "./links.ts";
 import { AF_INET, AF_INET6 } from "./netlink/constants.ts";
 import { inNetns } from "./netns.ts";
 import * as options from "./tcp-options.ts";
@@ -15,16 +18,28 @@ const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
+/** An address of this machine; with the interface it is on when it is link-local. */
+export interface ListenAddress {
+  readonly address: Address;
+  readonly device?: string;
+}
+
+/** Who has to sign with the password: one peer, or a range of them. */
+export interface PeerPassword {
+  readonly peers: Prefix;
+  readonly password: string;
+}
+
 export interface ListenOptions {
   /** Default: every address of both families. */
-  readonly addresses?: readonly Address[];
+  readonly addresses?: readonly ListenAddress[];
   /** 0: any free one, the same on every address. */
   readonly port: number;
   readonly backlog?: number;
   /** TTL of the answers to a SYN: 255 where a peer may demand TTL security (RFC 5082), which costs others nothing. */
   readonly ttl?: number;
-  /** MD5 passwords by peer; more with {@link setPeerPassword}. */
-  readonly passwords?: readonly { readonly peer: Address; readonly password: string }[];
+  /** MD5 passwords; more with {@link setPeerPassword}. */
+  readonly passwords?: readonly PeerPassword[];
   /** Path of a network namespace; absent: the process's own. */
   readonly netns?: string;
 }
@@ -55,13 +70,14 @@ const LISTENING = new WeakMap<Server, readonly ListeningSocket[]>();
  */
 export async function listenTcp(request: ListenOptions): Promise<Server> {
   const everywhere = request.addresses === undefined;
-  const addresses = request.addresses ?? ([4, 6] as const).map(options.anyAddress);
-  const servers: Server[] = [];
+  const addresses = request.addresses ?? ([4, 6] as const).map((family) => ({ address: options.anyAddress(family) }));
   const sockets: ListeningSocket[] = [];
+  const servers: Server[] = [];
+  const listening: Promise<void>[] = [];
   let { port } = request;
   try {
     for (const address of addresses) {
-      const family = familyOf(address);
+      const family = familyOf(address.address);
       let fd: number;
       try {
         fd = listeningSocket(address, port, request);
@@ -70,31 +86,35 @@ export async function listenTcp(request: ListenOptions): Promise<Server> {
         if (everywhere && family === 6 && (error as { code?: string }).code === "EAFNOSUPPORT") continue;
         throw error;
       }
-      const server = await adopt(fd, request.backlog ?? 1024);
+      const server = createServer({ noDelay: true });
       servers.push(server);
+      listening.push(adopt(server, fd, request.backlog ?? 1024));
       sockets.push({ fd, family });
-      port = (server.address() as { port: number }).port;
+      port = (server.address() as { port: number } | null)?.port ?? port;
     }
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
   }
+  // All at once: whoever waits for this listens for connections before the event loop looks for any.
+  await Promise.all(listening);
   const joined = join(servers);
   LISTENING.set(joined, sockets);
   return joined;
 }
 
-function listeningSocket(address: Address, port: number, request: ListenOptions): number {
+function listeningSocket({ address, device }: ListenAddress, port: number, request: ListenOptions): number {
   const family = familyOf(address);
   return newSocket(family, request.netns, (fd) => {
     setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === 6) setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     options.setControlTraffic(fd, family);
     if (request.ttl !== undefined) options.setTtl(fd, family, request.ttl);
-    for (const { peer, password } of request.passwords ?? []) {
-      if (familyOf(peer) === family) options.setMd5Key(fd, peer, password);
+    for (const { peers, password } of request.passwords ?? []) {
+      if (familyOf(peers.address) === family) options.setMd5Key(fd, peers, password);
     }
-    bind(fd, options.socketAddress(address, port), `${formatAddress(address)} port ${port}`);
+    const scope = scopeOf(address, device, request.netns);
+    bind(fd, options.socketAddress(address, port, scope), `${formatAddress(address)} port ${port}`);
     listen(fd, request.backlog ?? 1024);
   });
 }
@@ -112,13 +132,12 @@ function newSocket(family: 4 | 6, netns: string | undefined, prepare: (fd: numbe
   }
 }
 
-function adopt(fd: number, backlog: number): Promise<Server> {
+function adopt(server: Server, fd: number, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true });
     server.once("error", reject);
     server.listen({ fd, backlog }, () => {
       server.off("error", reject);
-      resolve(server);
+      resolve();
     });
   });
 }
@@ -138,12 +157,12 @@ function join(servers: readonly Server[]): Server {
   return first;
 }
 
-/** Sets or takes away (undefined) a peer's MD5 password on a server of {@link listenTcp}, for connections to come. */
-export function setPeerPassword(server: Server, peer: Address, password: string | undefined): void {
+/** Sets or takes away (undefined) an MD5 password on a server of {@link listenTcp}, for connections to come. */
+export function setPeerPassword(server: Server, peers: Prefix, password: string | undefined): void {
   for (const { fd, family } of LISTENING.get(server) ?? []) {
-    if (family !== familyOf(peer)) continue;
+    if (family !== familyOf(peers.address)) continue;
     try {
-      options.setMd5Key(fd, peer, password);
+      options.setMd5Key(fd, peers, password);
     } catch (error) {
       if (password !== undefined || (error as { code?: string }).code !== "ENOENT") throw error;
     }
@@ -151,13 +170,26 @@ export function setPeerPassword(server: Server, peer: Address, password: string 
 }
 
 /**
- * TTL security for an accepted connection, once its peer is known: {@link DialOptions.ttlSecurity} for the other side.
- * What came in before this call, the handshake and perhaps a first segment, was not looked at.
+ * The terms of {@link DialOptions} for an accepted connection, once its peer is known. What came in before this call,
+ * the handshake and perhaps a first segment, was held against the listening socket's passwords only, not its distance.
+ * From now on nothing unsigned is taken where there is a password, also when the listening socket had none. Throws when
+ * the kernel does not go along: close the connection then.
  */
-export function secureTtl(connection: Socket, hops: number): void {
+export function secureAccepted(
+  connection: Socket,
+  peer: Address,
+  terms: {
+    readonly password?: string | undefined;
+    readonly ttl?: number | undefined;
+    readonly ttlSecurity?: number | undefined;
+  },
+): void {
   const { _handle: handle } = connection as unknown as { _handle: { fd: number } | null };
   if (handle === null || handle.fd < 0) return;
-  options.setTtlSecurity(handle.fd, connection.remoteFamily === "IPv6" ? 6 : 4, hops);
+  const family = familyOf(peer);
+  if (terms.ttlSecurity !== undefined) options.setTtlSecurity(handle.fd, family, terms.ttlSecurity);
+  else if (terms.ttl !== undefined) options.setTtl(handle.fd, family, terms.ttl);
+  if (terms.password !== undefined) options.setMd5Key(handle.fd, hostPrefix(peer), terms.password);
 }
 
 /** Connects; the outcome is the socket's "connect" or "error" event, also for a source address this machine lacks. */
@@ -171,7 +203,7 @@ export function dialTcp(request: DialOptions): Socket {
       if (request.ttlSecurity !== undefined) options.setTtlSecurity(made, family, request.ttlSecurity);
       else if (request.ttl !== undefined) options.setTtl(made, family, request.ttl);
       if (device !== undefined) options.bindToDevice(made, device);
-      if (password !== undefined) options.setMd5Key(made, address, password);
+      if (password !== undefined) options.setMd5Key(made, hostPrefix(address), password);
       bindSource(made, request);
     });
   } catch (error) {
@@ -186,9 +218,18 @@ export function dialTcp(request: DialOptions): Socket {
   return connection.connect({ host: `${formatAddress(address)}${zone}`, port });
 }
 
-function bindSource(fd: number, { address, source, sourcePort = 0 }: DialOptions): void {
+function bindSource(fd: number, { address, source, sourcePort = 0, device, netns }: DialOptions): void {
   if (source === undefined && sourcePort === 0) return;
   const from = source ?? options.anyAddress(familyOf(address));
   setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  bind(fd, options.socketAddress(from, sourcePort), `${formatAddress(from)} port ${sourcePort}`);
+  const scope = scopeOf(from, device, netns);
+  bind(fd, options.socketAddress(from, sourcePort, scope), `${formatAddress(from)} port ${sourcePort}`);
+}
+
+/** The index that goes with a link-local address; 0 for any other. */
+function scopeOf(address: Address, device: string | undefined, netns: string | undefined): number {
+  if (address.length !== 16 || !isLinkLocal(address) || device === undefined) return 0;
+  const index = listLinks(netns).find(({ name }) => name === device)?.index;
+  if (index === undefined) throw new SystemError("bind", constants.errno.ENODEV, `to ${device}`);
+  return index;
 }

@@ -15,6 +15,8 @@ const BINARY_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sb
 const SIGNS = {
   bird2: [["bird"], ["birdc"]],
   frr: [["/usr/lib/frr/bgpd"], ["/usr/lib/frr/zebra"], ["vtysh"]],
+  gobgpd: [["gobgpd"]],
+  openbgpd: [["/usr/sbin/bgpd"]],
   "etcd-server": [["etcd"]],
   "etcd-client": [["etcdctl"]],
   iproute2: [["ip"]],
@@ -31,7 +33,13 @@ const SIGNS = {
   "containernetworking-plugins": [["/usr/lib/cni/ptp", "/opt/cni/bin/ptp"]],
 };
 
-const SERVICES = { bird2: ["bird"], frr: ["frr"], "etcd-server": ["etcd"] };
+const SERVICES = {
+  bird2: ["bird"],
+  frr: ["frr"],
+  gobgpd: ["gobgpd"],
+  openbgpd: ["openbgpd", "bgplgd"],
+  "etcd-server": ["etcd"],
+};
 const POLICY = "/usr/sbin/policy-rc.d";
 
 export function installPackages(needed) {

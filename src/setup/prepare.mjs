@@ -28,7 +28,7 @@ async function main([wanted, ...args]) {
       `${command} makes network namespaces, which only root may do: run it as root, e.g. sudo ${command}`,
     );
   }
-  await installPackages(program.needs);
+  await installPackages(typeof program.needs === "function" ? program.needs(args) : program.needs);
   if (program.root) await probeKernel();
   await installModules();
   if (program.plugin) await buildPlugin();

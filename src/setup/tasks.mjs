@@ -18,7 +18,7 @@ const CHECKS = {
   knip: [`${BIN}/knip`],
 };
 
-const BENCHES = ["cni", "ipam"];
+const BENCHES = ["bgp", "cni", "ipam"];
 
 const jest = (args) => [
   NODE,

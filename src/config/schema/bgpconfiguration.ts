@@ -1,13 +1,28 @@
 /** BGPConfiguration: `default` is the cluster's, `node.<name>` overrides a few fields for one node. */
 import { z } from "zod";
-import { asNumber, connectRetryTime, duration, holdTime, notYet, port, text } from "./fields.ts";
+import {
+  asNumber,
+  cidr,
+  communityFault,
+  connectRetryTime,
+  duration,
+  holdTime,
+  notYet,
+  port,
+  text,
+  whole,
+} from "./fields.ts";
 import { type Problem, shown } from "./problem.ts";
 
 const SERVICES = "announcing services comes with Kubernetes";
-const EXPORT = "communities come with export policy";
 const METRIC = "routes are written with the metric 1024";
 
 const SEVERITIES = ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] as const;
+
+const communityName = text((value) => {
+  if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
+  return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
+});
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
@@ -28,16 +43,37 @@ export const bgpConfigurationSchema = z.strictObject({
   holdTime: holdTime.exactOptional(),
   /** Ours. Seconds between attempts to connect; 5 when not given. */
   connectRetryTime: connectRetryTime.exactOptional(),
+  /** Names for communities, to be used in prefixAdvertisements. */
+  communities: z
+    .array(z.strictObject({ name: communityName, value: text(communityFault) }))
+    .max(500)
+    .exactOptional(),
+  /** Routes inside cidr are announced with these communities: values, or names of them. */
+  prefixAdvertisements: z
+    .array(z.strictObject({ cidr, communities: z.array(z.string()).max(50).exactOptional() }))
+    .max(500)
+    .exactOptional(),
+  /** NodeIP: connections are taken on the node's addresses only. */
+  bindMode: z.enum(["None", "NodeIP"]).exactOptional(),
+  /** Ours. RFC 8212: a peer in another AS that names no filters neither gives nor gets routes. */
+  ebgpRequiresPolicy: z.boolean().exactOptional(),
+  /** Ours. How many equally good paths go to the kernel: a number, or true for 16, false for 1. */
+  multipath: z
+    .union([z.boolean(), whole(1, 256)], {
+      error: (issue) => `${shown(issue.input)} is not true, false or a number of paths from 1 to 256`,
+    })
+    .exactOptional(),
+  /** Ours. RFC 4271 9.1.2.2 c: MED is compared between paths of one neighbouring AS, or of all. */
+  compareMED: z.enum(["SameAS", "Always"]).exactOptional(),
+  /** Ours. What a path without MED counts as. */
+  missingMED: z.enum(["Best", "Worst"]).exactOptional(),
   // Overland announces no interface's own network, so there is nothing to leave out: harmless whatever it says.
   ignoredInterfaces: z.array(z.string()).exactOptional(),
   nodeMeshPassword: notYet("needs Secrets, which come with Kubernetes"),
-  bindMode: notYet("the agent listens on every address", "None"),
   serviceClusterIPs: notYet(SERVICES, []),
   serviceExternalIPs: notYet(SERVICES, []),
   serviceLoadBalancerIPs: notYet(SERVICES, []),
   serviceLoadBalancerAggregation: notYet(SERVICES, "Enabled"),
-  communities: notYet(EXPORT, []),
-  prefixAdvertisements: notYet(EXPORT, []),
   localWorkloadPeeringIPV4: notYet("pods cannot peer with their node", ""),
   localWorkloadPeeringIPV6: notYet("pods cannot peer with their node", ""),
   programClusterRoutes: notYet("the agent always writes routes to pods", "Enabled", "EnabledNoEncapOnly"),
@@ -49,8 +85,10 @@ export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
 const DEFAULT_ONLY = ["nodeToNodeMeshEnabled", "asNumber", "nodeMeshMaxRestartTime"];
 
+type Written = Readonly<Record<string, unknown>>;
+
 /** Rules between the name and the fields, and between fields, on the document as written. */
-export function bgpConfigurationRules(spec: Readonly<Record<string, unknown>>, name: unknown): Problem[] {
+export function bgpConfigurationRules(spec: Written, name: unknown): Problem[] {
   const problems: Problem[] = [];
   if (typeof name === "string" && name !== "default") {
     if (!/^node\../.test(name)) {
@@ -67,5 +105,36 @@ export function bgpConfigurationRules(spec: Readonly<Record<string, unknown>>, n
     const message = "has no meaning with nodeToNodeMeshEnabled: false; remove it";
     problems.push({ path: ["spec", "nodeMeshMaxRestartTime"], message });
   }
+  return [...problems, ...communityRules(spec)];
+}
+
+function communityRules(spec: Written): Problem[] {
+  const problems: Problem[] = [];
+  const named = Array.isArray(spec["communities"]) ? (spec["communities"] as unknown[]) : [];
+  const advertised = Array.isArray(spec["prefixAdvertisements"]) ? (spec["prefixAdvertisements"] as unknown[]) : [];
+  if (named.length > 0 && advertised.length === 0) {
+    const message = "are names for use in prefixAdvertisements, of which there is none; add one, or remove them";
+    problems.push({ path: ["spec", "communities"], message });
+  }
+  const names = named.map((item) => (isMap(item) ? item["name"] : undefined));
+  for (const [i, name] of names.entries()) {
+    if (name === undefined || names.indexOf(name) === i) continue;
+    const message = `${shown(name)} is the name of another community already`;
+    problems.push({ path: ["spec", "communities", i, "name"], message });
+  }
+  for (const [i, item] of advertised.entries()) {
+    const values = isMap(item) && Array.isArray(item["communities"]) ? (item["communities"] as unknown[]) : [];
+    for (const [k, value] of values.entries()) {
+      if (typeof value !== "string" || names.includes(value)) continue;
+      const fault = communityFault(value);
+      if (fault === undefined) continue;
+      const message = `${fault}, and no name in spec.communities`;
+      problems.push({ path: ["spec", "prefixAdvertisements", i, "communities", k], message });
+    }
+  }
   return problems;
+}
+
+function isMap(value: unknown): value is Written {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -13,6 +13,7 @@ import {
   hostAddressFault,
   name,
   notYet,
+  secondsOrDuration,
   selector,
   text,
   whole,
@@ -26,6 +27,47 @@ const peerIP = text((value) => {
   }
   return hostAddressFault(split.address);
 });
+
+/** Fields that Calico does not have. */
+const ours = {
+  /** Both that the node has when not given. */
+  families: z
+    .array(z.enum(["ipv4-unicast", "ipv6-unicast"]))
+    .min(1)
+    .exactOptional(),
+  /** RFC 7911: several paths to one prefix. */
+  addPath: z.strictObject({ send: z.boolean().exactOptional(), receive: z.boolean().exactOptional() }).exactOptional(),
+  /** false: the peer is on the same link. A number: as many hops at most. */
+  multihop: z
+    .union([z.boolean(), whole(1, 255)], {
+      error: (issue) => `${shown(issue.input)} is not true, false or a number of hops from 1 to 255`,
+    })
+    .exactOptional(),
+  /** How many prefixes of a family the peer may announce, and what happens beyond. */
+  maxPrefixes: z
+    .strictObject({
+      limit: whole(1, 0xffffffff),
+      /** shutdown when not given. */
+      action: z.enum(["warn", "block", "restart", "shutdown"]).exactOptional(),
+      /** 300 seconds when not given. */
+      restartAfter: secondsOrDuration(1, 0xffffff).exactOptional(),
+    })
+    .exactOptional(),
+  /** RFC 9494: how long routes stay as a last resort when the restart time is over; off when not given. */
+  longLivedRestartTime: secondsOrDuration(0, 0xffffff).exactOptional(),
+  /** RFC 8950: IPv4 routes with IPv6 next hops. */
+  extendedNextHop: z.boolean().exactOptional(),
+  /** RFC 9234: what this node is to the peer. */
+  role: z.enum(["provider", "customer", "peer", "rs", "rs-client"]).exactOptional(),
+  /** The peer has to say its role too. */
+  strictRole: z.boolean().exactOptional(),
+  /** RFC 7947: routes go to this peer as they came. */
+  routeServerClient: z.boolean().exactOptional(),
+  /** RFC 6996: private AS numbers leave the path before it goes to this peer. */
+  removePrivateAS: z.boolean().exactOptional(),
+  /** RFC 8326: what this peer is told is marked as about to go. */
+  gracefulShutdown: z.boolean().exactOptional(),
+};
 
 export const bgpPeerSchema = z.strictObject({
   /** The one node that has this peering. */
@@ -60,19 +102,22 @@ export const bgpPeerSchema = z.strictObject({
   connectRetryTime: connectRetryTime.exactOptional(),
   /** Ours. Never dial; wait for the peer to. */
   passive: z.boolean().exactOptional(),
+  /** BGPFilters, asked in this order. */
+  filters: z.array(name).exactOptional(),
+  /** Calico's older word for nextHopMode: Keep, towards other ASes only. */
+  keepOriginalNextHop: z.boolean().exactOptional(),
+  ...ours,
   password: notYet("needs Secrets, which come with Kubernetes"),
-  filters: notYet("needs BGPFilter", []),
   reachableBy: notYet("routes to a peer have to exist already", ""),
   localWorkloadSelector: notYet("pods cannot peer with their node", ""),
-  keepOriginalNextHop: z
-    .custom<boolean>((value) => value === false, "deprecated by Calico and not supported; use nextHopMode: Keep")
-    .exactOptional(),
 });
 
 export type BGPPeerSpec = z.output<typeof bgpPeerSchema>;
 
+type Written = Readonly<Record<string, unknown>>;
+
 /** Rules between fields, on the document as written. */
-export function bgpPeerRules(spec: Readonly<Record<string, unknown>>): Problem[] {
+export function bgpPeerRules(spec: Written): Problem[] {
   const problems: Problem[] = [];
   const has = (field: string) => spec[field] !== undefined && spec[field] !== "";
   const say = (field: string, message: string) => problems.push({ path: ["spec", field], message });
@@ -87,11 +132,42 @@ export function bgpPeerRules(spec: Readonly<Record<string, unknown>>): Problem[]
   }
   if (has("peerIP") && !has("asNumber") && !has("peerSelector")) say("asNumber", "is required with peerIP");
   if (has("reversePeering") && !has("peerSelector")) say("reversePeering", "needs peerSelector; remove it");
-  problems.push(...timerRules(spec));
+  if (spec["keepOriginalNextHop"] === true && has("nextHopMode")) {
+    say("keepOriginalNextHop", "does not go with nextHopMode, which says all of it; remove keepOriginalNextHop");
+  }
+  return [...problems, ...timerRules(spec), ...filterRules(spec), ...ourRules(spec)];
+}
+
+function filterRules({ filters }: Written): Problem[] {
+  if (!Array.isArray(filters)) return [];
+  return filters.flatMap((filter: unknown, i) =>
+    filters.indexOf(filter) === i
+      ? []
+      : [{ path: ["spec", "filters", i], message: `${shown(filter)} stands there already; remove one of the two` }],
+  );
+}
+
+function ourRules(spec: Written): Problem[] {
+  const problems: Problem[] = [];
+  const { ttlSecurity, multihop, maxPrefixes } = spec;
+  if (typeof ttlSecurity === "number" && ttlSecurity > 0 && multihop !== undefined) {
+    const message = "does not go with ttlSecurity, which says how far the peer may be; remove one of the two";
+    problems.push({ path: ["spec", "multihop"], message });
+  }
+  if (spec["strictRole"] === true && spec["role"] === undefined) {
+    problems.push({ path: ["spec", "strictRole"], message: "needs role; add one, or remove it" });
+  }
+  if (typeof maxPrefixes === "object" && maxPrefixes !== null) {
+    const { action, restartAfter } = maxPrefixes as Written;
+    if (restartAfter !== undefined && action !== "restart") {
+      const message = "goes with action: restart; remove it, or set the action";
+      problems.push({ path: ["spec", "maxPrefixes", "restartAfter"], message });
+    }
+  }
   return problems;
 }
 
-function timerRules(spec: Readonly<Record<string, unknown>>): Problem[] {
+function timerRules(spec: Written): Problem[] {
   const { keepaliveTime, holdTime: hold } = spec;
   if (typeof keepaliveTime !== "string" || (typeof hold !== "string" && typeof hold !== "number")) return [];
   const [keepalive, limit] = [secondsOf(keepaliveTime), secondsOf(hold)];

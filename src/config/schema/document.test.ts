@@ -185,14 +185,6 @@ describe("BGPPeer", () => {
       ["spec.password: not supported by Overland yet (needs Secrets, which come with Kubernetes); remove it"],
     ],
     [
-      { peerIP: "10.0.0.1", asNumber: 1, filters: ["a"] },
-      ["spec.filters: not supported by Overland yet (needs BGPFilter); remove it or set it to []"],
-    ],
-    [
-      { peerIP: "10.0.0.1", asNumber: 1, keepOriginalNextHop: true },
-      ["spec.keepOriginalNextHop: deprecated by Calico and not supported; use nextHopMode: Keep"],
-    ],
-    [
       { peerIP: "10.0.0.1", asNumber: 1, node: "Rack 1" },
       [
         'spec.node: "Rack 1" is not a name: lower-case letters, digits, ' +
@@ -236,14 +228,6 @@ describe("BGPConfiguration", () => {
     ],
     [
       "default",
-      { bindMode: "NodeIP" },
-      [
-        "spec.bindMode: not supported by Overland yet (the agent listens " +
-          'on every address); remove it or set it to "None"',
-      ],
-    ],
-    [
-      "default",
       { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] },
       [
         "spec.serviceClusterIPs: not supported by Overland yet (announcing " +
@@ -269,6 +253,8 @@ describe("Node", () => {
         wireguard: { interfaceIPv4Address: "10.2.2.2" },
       },
     ],
+    [{ bgp: { routeReflectorClusterID: "244.0.0.1" } }],
+    [{ bgp: { asNumber: 1, routeReflectorClusterID: "" } }],
     [{ orchRefs: [{ nodeName: "a", orchestrator: "k8s" }], addresses: [{ address: "10.0.0.1", type: "InternalIP" }] }],
   ])("takes %j", (spec) => expect(problemsOf("Node", spec, "a")).toEqual([]));
 
@@ -283,10 +269,10 @@ describe("Node", () => {
       ['spec.bgp.ipv6Address: "10.0.0.0.1" is not an address with its prefix length such as fd00:10:1::11/64'],
     ],
     [
-      { bgp: { routeReflectorClusterID: "1.0.0.1" } },
+      { bgp: { routeReflectorClusterID: "rack-1" } },
       [
-        "spec.bgp.routeReflectorClusterID: not supported by Overland " +
-          'yet (needs route reflection); remove it or set it to ""',
+        'spec.bgp.routeReflectorClusterID: "rack-1" is not a cluster ID: ' +
+          "four octets written like an IPv4 address, such as 224.0.0.1",
       ],
     ],
     [{ bgp: { asnumber: 1 } }, ["spec.bgp.asnumber: unknown field; did you mean asNumber?"]],

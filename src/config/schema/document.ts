@@ -4,6 +4,7 @@ import { ACCEPTED_API_VERSIONS, API_VERSION, isKind, KINDS, type Kind, kindCalle
 import type { Metadata, Resource } from "../resource.ts";
 import { nearestName } from "../suggest.ts";
 import { bgpConfigurationRules, bgpConfigurationSchema } from "./bgpconfiguration.ts";
+import { bgpFilterRules, bgpFilterSchema } from "./bgpfilter.ts";
 import { bgpPeerRules, bgpPeerSchema } from "./bgppeer.ts";
 import { completeIPPool, ipPoolRules, ipPoolSchema } from "./ippool.ts";
 import { problemsOf } from "./issues.ts";
@@ -24,6 +25,7 @@ interface KindSchema {
 const SCHEMAS: Readonly<Record<Kind, KindSchema>> = {
   IPPool: { schema: ipPoolSchema, rules: ipPoolRules, complete: completeIPPool },
   BGPConfiguration: { schema: bgpConfigurationSchema, rules: bgpConfigurationRules },
+  BGPFilter: { schema: bgpFilterSchema, rules: bgpFilterRules },
   BGPPeer: { schema: bgpPeerSchema, rules: bgpPeerRules },
   Node: { schema: nodeSchema, rules: nodeRules },
 };

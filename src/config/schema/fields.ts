@@ -85,6 +85,13 @@ export function nodeAddress(family: 4 | 6) {
   });
 }
 
+/** Four octets that are written like an IPv4 address. */
+export const clusterID = text((value) => {
+  const octets = parseAddress(value);
+  if (octets?.length === 4 && !isUnspecified(octets)) return undefined;
+  return `${shown(value)} is not a cluster ID: four octets written like an IPv4 address, such as 224.0.0.1`;
+});
+
 export const cidr = text((value) => {
   const result = readCidr(value);
   return "error" in result ? `${shown(value)} ${result.error}` : undefined;
@@ -128,6 +135,23 @@ export const holdTime = z.custom<number | string>(
 export const connectRetryTime = z.union([seconds, duration(1, 65535)], {
   error: (issue) => `${shown(issue.input)} is not a number of seconds from 1 to 65535`,
 });
+
+/** Whole seconds as a number, or a duration such as `2m0s`, within limits. */
+export function secondsOrDuration(min: number, max: number) {
+  return z.union([whole(min, max), duration(min, max)], {
+    error: (issue) => `${shown(issue.input)} is not a time from ${min} to ${max} seconds, such as 300 or 5m`,
+  });
+}
+
+/** What keeps text from being a standard (RFC 1997) or a large community (RFC 8092). */
+export function communityFault(value: string): string | undefined {
+  const parts = value.split(":");
+  const limit = parts.length === 2 ? 0xffff : 0xffffffff;
+  const wellFormed = (parts.length === 2 || parts.length === 3) && parts.every((part) => /^\d{1,10}$/.test(part));
+  if (wellFormed && parts.every((part) => Number(part) <= limit)) return undefined;
+  const over = wellFormed ? `; each of ${parts.length} parts is at most ${limit}` : "";
+  return `${shown(value)} is not a community such as 65000:100, nor a large one such as 65000:100:7${over}`;
+}
 
 /** DNS-1123 subdomain: what every resource's and node's name is. */
 export const name = text((value) => {

@@ -1,6 +1,6 @@
 /** Node: a machine of the cluster, written by its agent when it starts. */
 import { z } from "zod";
-import { asNumber, nodeAddress, notYet } from "./fields.ts";
+import { asNumber, clusterID, nodeAddress } from "./fields.ts";
 import type { Problem } from "./problem.ts";
 
 // Facts that Calico records about tunnels; there are none here, so they are kept and mean nothing.
@@ -14,7 +14,8 @@ export const nodeSchema = z.strictObject({
       /** Address that others peer with and send pod traffic to, with its prefix length; IPv4 is the router ID too. */
       ipv4Address: nodeAddress(4).exactOptional(),
       ipv6Address: nodeAddress(6).exactOptional(),
-      routeReflectorClusterID: notYet("needs route reflection", ""),
+      /** Makes the node a route reflector (RFC 4456), which is in no mesh: BGPPeers say who its clients are. */
+      routeReflectorClusterID: z.union([z.literal(""), clusterID]).exactOptional(),
       ipv4IPIPTunnelAddr: tunnelFact,
     })
     .exactOptional(),

@@ -28,6 +28,11 @@ export class RequestBatch {
     return this.#length;
   }
 
+  /** The octets laid out so far, as a view: requests carry no sequence numbers yet. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   clear(): void {
     this.#length = 0;
     this.#starts.length = 0;

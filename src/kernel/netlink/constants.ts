@@ -31,6 +31,7 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_GETNEIGH = 30;
+export const RTM_DELNEXTHOP = 105;
 
 /** Multicast groups as bits of sockaddr_nl.nl_groups. */
 export const RTMGRP_LINK = 0x1;
@@ -38,6 +39,7 @@ export const RTMGRP_IPV4_IFADDR = 0x10;
 export const RTMGRP_IPV4_ROUTE = 0x40;
 export const RTMGRP_IPV6_IFADDR = 0x100;
 export const RTMGRP_IPV6_ROUTE = 0x400;
+export const RTMGRP_NEXTHOP = 0x80000000;
 
 export const IFF_UP = 0x1;
 export const IFF_LOWER_UP = 0x10000;
@@ -66,6 +68,9 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_F_NODAD = 0x02;
 
+/** Octets of `struct rtmsg` and `struct rtnexthop`, before their attributes. */
+export const RTMSG_LENGTH = 12;
+export const RTNEXTHOP_LENGTH = 8;
 export const RTA_DST = 1;
 export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
@@ -73,6 +78,8 @@ export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
 export const RTA_MULTIPATH = 9;
 export const RTA_TABLE = 15;
+export const RTA_VIA = 18;
+export const RTA_NH_ID = 30;
 export const RTN_UNSPEC = 0;
 export const RTN_UNICAST = 1;
 export const RTN_BLACKHOLE = 6;
@@ -81,7 +88,9 @@ export const RTNH_F_LINKDOWN = 16;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
+export const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_MAIN = 254;
+export const RTM_F_CLONED = 0x200;
 export const RTM_F_FIB_MATCH = 0x2000;
 export const RTPROT_STATIC = 4;
 

@@ -10,18 +10,25 @@ export interface Message {
   readonly payload: Uint8Array;
 }
 
-export function* messagesIn(datagram: Uint8Array): Generator<Message> {
-  let at = 0;
-  while (at + HEADER_LENGTH <= datagram.length) {
-    const length = readU32(datagram, at);
-    if (length < HEADER_LENGTH || at + length > datagram.length) return;
-    yield {
-      type: readU16(datagram, at + 4),
-      flags: readU16(datagram, at + 6),
-      sequence: readU32(datagram, at + 8),
-      payload: datagram.subarray(at + HEADER_LENGTH, at + length),
-    };
-    at += (length + 3) & ~3;
+export function messagesIn(datagram: Uint8Array): Message[] {
+  const messages: Message[] = [];
+  visitMessages(datagram, datagram.length, (type, flags, sequence, start, end) => {
+    messages.push({ type, flags, sequence, payload: datagram.subarray(start, end) });
+  });
+  return messages;
+}
+
+/** The messages in the first `length` octets, each as its header's fields and where its payload starts and ends. */
+export function visitMessages(
+  octets: Uint8Array,
+  length: number,
+  visit: (type: number, flags: number, sequence: number, start: number, end: number) => void,
+): void {
+  for (let at = 0; at + HEADER_LENGTH <= length; ) {
+    const size = readU32(octets, at);
+    if (size < HEADER_LENGTH || at + size > length) return;
+    visit(readU16(octets, at + 4), readU16(octets, at + 6), readU32(octets, at + 8), at + HEADER_LENGTH, at + size);
+    at += (size + 3) & ~3;
   }
 }
 

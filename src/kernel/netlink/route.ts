@@ -4,9 +4,10 @@ import type { Prefix } from "../../../ipam/net/prefix.ts";
 import { addressFamily } from "./address.ts";
 import type { RequestBatch } from "./batch.ts";
 import * as nl from "./constants.ts";
-import { attributesIn, type Message, readU16, readU32 } from "./reader.ts";
+import type { Message } from "./reader.ts";
+import { RouteView } from "./route-view.ts";
 
-/** Where packets go next: a gateway, a link, or a gateway on a link. */
+/** Where packets go next: a gateway, a link, or a gateway on a link. IPv4 may go by an IPv6 gateway (RFC 8950). */
 export interface NextHop {
   readonly gateway?: Address;
   readonly interfaceIndex?: number;
@@ -36,15 +37,33 @@ export interface KernelRoute {
 export interface RouteMarks {
   readonly protocol: number;
   readonly metric: number;
+  /** The main table unless named. */
+  readonly table?: number;
 }
 
-const RTMSG_LENGTH = 12;
-const RTNEXTHOP_LENGTH = 8;
+const LARGEST_TABLE_IN_HEADER = 255;
 
-function header(batch: RequestBatch, prefix: Prefix, protocol: number, scope: number, type: number, flags = 0): void {
+interface RouteHeader {
+  readonly table?: number;
+  readonly protocol?: number;
+  readonly scope?: number;
+  readonly type?: number;
+  readonly flags?: number;
+}
+
+/** `struct rtmsg` and the destination, which is the first attribute. A table above 255 comes as an attribute. */
+function header(batch: RequestBatch, prefix: Prefix, header: RouteHeader): void {
+  const { table = nl.RT_TABLE_MAIN, protocol = 0, scope = 0, type = 0, flags = 0 } = header;
+  const inHeader = table <= LARGEST_TABLE_IN_HEADER;
   batch.u8(addressFamily(prefix.address)).u8(prefix.length).u8(0).u8(0);
-  batch.u8(nl.RT_TABLE_MAIN).u8(protocol).u8(scope).u8(type).u32(flags);
+  batch
+    .u8(inHeader ? table : nl.RT_TABLE_UNSPEC)
+    .u8(protocol)
+    .u8(scope)
+    .u8(type)
+    .u32(flags);
   batch.attribute(nl.RTA_DST, prefix.address);
+  if (!inHeader) batch.attributeU32(nl.RTA_TABLE, table);
 }
 
 /**
@@ -57,18 +76,25 @@ export function replaceRoute(batch: RequestBatch, prefix: Prefix, target: RouteT
   batch.begin(nl.RTM_NEWROUTE, nl.NLM_F_CREATE | nl.NLM_F_REPLACE);
   // A next hop that is the link itself reaches neighbours only; the kernel refuses it with any wider scope than "link".
   const scope = direct && familyOf(prefix.address) === 4 ? nl.RT_SCOPE_LINK : nl.RT_SCOPE_UNIVERSE;
-  header(batch, prefix, marks.protocol, scope, target.kind === "unicast" ? nl.RTN_UNICAST : nl.RTN_BLACKHOLE);
+  header(batch, prefix, { ...marks, scope, type: target.kind === "unicast" ? nl.RTN_UNICAST : nl.RTN_BLACKHOLE });
   batch.attributeU32(nl.RTA_PRIORITY, marks.metric);
   const [only] = nextHops;
-  if (nextHops.length > 1) batch.nest(nl.RTA_MULTIPATH, () => multipath(batch, nextHops), true);
+  if (nextHops.length > 1) batch.nest(nl.RTA_MULTIPATH, () => multipath(batch, prefix, nextHops), true);
   else if (only !== undefined) {
-    if (only.gateway !== undefined) batch.attribute(nl.RTA_GATEWAY, only.gateway);
+    gatewayAttribute(batch, prefix, only.gateway);
     if (only.interfaceIndex !== undefined) batch.attributeU32(nl.RTA_OIF, only.interfaceIndex);
   }
   batch.end();
 }
 
-function multipath(batch: RequestBatch, nextHops: readonly NextHop[]): void {
+/** RTA_GATEWAY, or RTA_VIA where the gateway is of another family than the destination. */
+function gatewayAttribute(batch: RequestBatch, { address }: Prefix, gateway: Address | undefined): void {
+  if (gateway === undefined) return;
+  if (gateway.length === address.length) batch.attribute(nl.RTA_GATEWAY, gateway);
+  else batch.nest(nl.RTA_VIA, () => batch.u16(addressFamily(gateway)).octets(gateway), true);
+}
+
+function multipath(batch: RequestBatch, prefix: Prefix, nextHops: readonly NextHop[]): void {
   for (const { gateway, interfaceIndex } of nextHops) {
     const start = batch.length;
     batch
@@ -76,7 +102,7 @@ function multipath(batch: RequestBatch, nextHops: readonly NextHop[]): void {
       .u8(0)
       .u8(0)
       .u32(interfaceIndex ?? 0);
-    if (gateway !== undefined) batch.attribute(nl.RTA_GATEWAY, gateway);
+    gatewayAttribute(batch, prefix, gateway);
     batch.closeLength(start);
   }
 }
@@ -84,82 +110,33 @@ function multipath(batch: RequestBatch, nextHops: readonly NextHop[]): void {
 /** Removes the route of this prefix with our protocol and metric, whatever its next hops; no other. */
 export function removeRoute(batch: RequestBatch, prefix: Prefix, marks: RouteMarks): void {
   batch.begin(nl.RTM_DELROUTE);
-  header(batch, prefix, marks.protocol, nl.RT_SCOPE_NOWHERE, nl.RTN_UNSPEC);
+  header(batch, prefix, { ...marks, scope: nl.RT_SCOPE_NOWHERE });
   batch.attributeU32(nl.RTA_PRIORITY, marks.metric).end();
 }
 
-export function dumpRoutes(batch: RequestBatch, family: number): void {
+/** With a table, on a socket that checks strictly, that table alone is listed; else every table. */
+export function dumpRoutes(batch: RequestBatch, family: number, table = nl.RT_TABLE_UNSPEC): void {
+  const inHeader = table <= LARGEST_TABLE_IN_HEADER;
   batch.begin(nl.RTM_GETROUTE, nl.NLM_F_DUMP).u8(family).u8(0).u8(0).u8(0);
-  batch.u8(nl.RT_TABLE_MAIN).u8(0).u8(0).u8(0).u32(0).end();
+  batch
+    .u8(inHeader ? table : nl.RT_TABLE_UNSPEC)
+    .u8(0)
+    .u8(0)
+    .u8(0)
+    .u32(0);
+  if (!inHeader) batch.attributeU32(nl.RTA_TABLE, table);
+  batch.end();
 }
 
 /** Asks for the route the kernel would take to the address, as it stands in the table. */
 export function getRoute(batch: RequestBatch, address: Address): void {
   batch.begin(nl.RTM_GETROUTE);
-  header(batch, { address, length: address.length * 8 }, 0, 0, 0, nl.RTM_F_FIB_MATCH);
+  header(batch, { address, length: address.length * 8 }, { flags: nl.RTM_F_FIB_MATCH });
   batch.end();
 }
 
 /** Reads RTM_NEWROUTE; undefined for families other than IPv4 and IPv6. */
-export function readRoute(message: Message): KernelRoute | undefined {
-  const { payload } = message;
-  const family = payload[0];
-  if (family !== nl.AF_INET && family !== nl.AF_INET6) return undefined;
-  const attributes = attributesIn(payload, RTMSG_LENGTH);
-  const u32 = (type: number) => {
-    const value = attributes.get(type);
-    return value === undefined ? undefined : readU32(value, 0);
-  };
-  const octets = new Uint8Array(family === nl.AF_INET ? 4 : 16);
-  octets.set(attributes.get(nl.RTA_DST) ?? []);
-  const source = attributes.get(nl.RTA_PREFSRC);
-  const { target, down } = readTarget(payload, attributes, u32(nl.RTA_OIF));
-  return {
-    prefix: { address: octets, length: payload[1] as number },
-    target,
-    protocol: payload[5] as number,
-    metric: u32(nl.RTA_PRIORITY) ?? 0,
-    table: u32(nl.RTA_TABLE) ?? (payload[4] as number),
-    scope: payload[6] as number,
-    ...(source === undefined ? {} : { source: source.slice() }),
-    ...(down ? { interfaceDown: true } : {}),
-  };
-}
-
-const DOWN = nl.RTNH_F_DEAD | nl.RTNH_F_LINKDOWN;
-
-function readTarget(
-  payload: Uint8Array,
-  attributes: Map<number, Uint8Array>,
-  interfaceIndex: number | undefined,
-): { target: KernelRoute["target"]; down: boolean } {
-  const type = payload[7];
-  if (type === nl.RTN_BLACKHOLE) return { target: { kind: "blackhole" }, down: false };
-  if (type !== nl.RTN_UNICAST) return { target: { kind: "other" }, down: false };
-  const set = attributes.get(nl.RTA_MULTIPATH);
-  if (set !== undefined) return readMultipath(set);
-  const hop = nextHop(attributes.get(nl.RTA_GATEWAY), interfaceIndex);
-  return { target: { kind: "unicast", nextHops: [hop] }, down: (readU32(payload, 8) & DOWN) !== 0 };
-}
-
-function readMultipath(set: Uint8Array): { target: RouteTarget; down: boolean } {
-  const nextHops: NextHop[] = [];
-  let down = false;
-  let at = 0;
-  while (at + RTNEXTHOP_LENGTH <= set.length) {
-    const length = readU16(set, at);
-    if (length < RTNEXTHOP_LENGTH) break;
-    const attributes = attributesIn(set.subarray(at, at + length), RTNEXTHOP_LENGTH);
-    nextHops.push(nextHop(attributes.get(nl.RTA_GATEWAY), readU32(set, at + 4)));
-    if (((set[at + 2] as number) & DOWN) !== 0) down = true;
-    at += (length + 3) & ~3;
-  }
-  return { target: { kind: "unicast", nextHops }, down };
-}
-
-function nextHop(gateway: Uint8Array | undefined, interfaceIndex: number | undefined): NextHop {
-  return {
-    ...(gateway === undefined ? {} : { gateway: gateway.slice() }),
-    ...(interfaceIndex === undefined ? {} : { interfaceIndex }),
-  };
+export function readRoute({ payload }: Message): KernelRoute | undefined {
+  const view = new RouteView();
+  return view.read(payload, 0, payload.length) ? view.toRoute() : undefined;
 }

@@ -1,9 +1,9 @@
 /** A route-netlink socket: batches of requests with their failures, and dumps. Synchronous; bound to its namespace. */
-import { close, errnoName, receive, send, sendFromPool, setSocketOption, socket } from "../ffi.ts";
+import { bind, close, errnoName, localName, receive, send, sendManyFromPool, setSocketOption, socket } from "../ffi.ts";
 import { inNetns } from "../netns.ts";
-import type { RequestBatch } from "./batch.ts";
-import { AF_NETLINK, NLM_F_DUMP_INTR, NLMSG_DONE } from "./constants.ts";
-import { isError, type Message, messagesIn, readError } from "./reader.ts";
+import { HOST_IS_LITTLE, type RequestBatch } from "./batch.ts";
+import { AF_NETLINK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./constants.ts";
+import { isError, type Message, messagesIn, readError, readU32, visitMessages } from "./reader.ts";
 
 const SOCK_RAW = 3;
 const NETLINK_ROUTE = 0;
@@ -14,9 +14,12 @@ const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 
 // The kernel answers within the send; ten seconds is "something is badly wrong", not a wait anybody will see.
 const RECEIVE_TIMEOUT = new Uint8Array(BigInt64Array.of(10n, 0n).buffer);
+const NAME_LENGTH = 12;
+const PORT_OFFSET = 4;
 const MAX_DUMP_ATTEMPTS = 10;
 
 /**
@@ -29,11 +32,29 @@ export interface Refused {
   readonly text: string;
 }
 
+/** Requests laid out one after the other. */
+export interface Requests {
+  readonly count: number;
+  /** Where datagrams end, if they are too many for one. */
+  readonly ends?: readonly number[];
+  /** Numbers them from the sequence on, has the last acknowledged, and gives the octets. */
+  seal(firstSequence: number): Uint8Array;
+}
+
 /** What the wiring code asks of a socket; tests put one that fails in its place. */
 export interface Netlink {
-  execute(batch: RequestBatch): readonly Refused[];
+  execute(batch: Requests): readonly Refused[];
   ask(batch: RequestBatch, visit: (message: Message) => void): Refused | undefined;
   close(): void;
+}
+
+/** `struct sockaddr_nl`: port 0 leaves the choice to the kernel; groups are RTMGRP_ bits. */
+export function netlinkName(groups: number): Uint8Array {
+  const name = new Uint8Array(NAME_LENGTH);
+  const view = new DataView(name.buffer);
+  view.setUint16(0, AF_NETLINK, HOST_IS_LITTLE);
+  view.setUint32(8, groups, HOST_IS_LITTLE);
+  return name;
 }
 
 /** Opens a raw route socket in the namespace (the process's own if none is named), with room for many answers. */
@@ -46,20 +67,29 @@ export function openRouteSocket(netns: string | undefined, receiveBuffer: number
 /** One buffer for all sockets: each reads synchronously to the end of its answer before another may. */
 const RECEIVE_BUFFER = new Uint8Array(1 << 18);
 
+/** Gets the payload of one message: octets between two offsets, to be read during the call. */
+export type MessageVisit = (octets: Uint8Array, start: number, end: number) => void;
+
 export class NetlinkSocket implements Netlink {
   readonly #fd: number;
+  /** The kernel's events say which port asked for the change: this one's. */
+  readonly port: number;
   #sequence = 1;
 
   private constructor(fd: number) {
     this.#fd = fd;
+    bind(fd, netlinkName(0));
+    this.port = readU32(localName(fd, NAME_LENGTH), PORT_OFFSET);
   }
 
-  static open(netns?: string): NetlinkSocket {
+  /** `strict`: dumps list no more than was asked for; a request with what the kernel does not know is refused. */
+  static open(netns?: string, { strict = false } = {}): NetlinkSocket {
     const fd = openRouteSocket(netns, 8 << 20);
     setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, 4 << 20);
     setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, RECEIVE_TIMEOUT);
     setSocketOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     setSocketOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    if (strict) setSocketOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
     return new NetlinkSocket(fd);
   }
 
@@ -68,17 +98,22 @@ export class NetlinkSocket implements Netlink {
   }
 
   /** Sends the requests in one datagram and gives those the kernel refused. It goes on after a refused one. */
-  execute(batch: RequestBatch): readonly Refused[] {
+  execute(batch: Requests): readonly Refused[] {
     if (batch.count === 0) return [];
     const first = this.#number(batch);
     send(this.#fd, batch.seal(first));
     return this.#outcome(first, batch.count);
   }
 
-  /** As {@link execute}, while the kernel's work sleeps on a pool thread. One at a time per socket. */
-  async executeFromPool(batch: RequestBatch): Promise<readonly Refused[]> {
+  /**
+   * As {@link execute}, while the kernel's work sleeps on a pool thread. One at a time per socket. Rejects when it is
+   * not known what was done.
+   */
+  async executeFromPool(batch: Requests): Promise<readonly Refused[]> {
     const first = this.#number(batch);
-    if (!(await sendFromPool(this.#fd, batch.seal(first)))) return [{ index: 0, errno: "EIO", text: "send failed" }];
+    const octets = batch.seal(first);
+    const sent = await sendManyFromPool(this.#fd, octets, batch.ends ?? [octets.length]);
+    if (!sent) throw refusalError("send", { index: 0, errno: "EIO", text: "not every datagram went out" });
     return this.#outcome(first, batch.count);
   }
 
@@ -99,7 +134,33 @@ export class NetlinkSocket implements Netlink {
     }
   }
 
-  #number(batch: RequestBatch): number {
+  /**
+   * Asks for a dump and reads it in steps of one datagram, some hundred objects, between which other work may be done.
+   * The last step gives the refusal, or whether the dump was disturbed by a change.
+   */
+  *steps(batch: RequestBatch, visit: MessageVisit): Generator<void, Refused | "disturbed" | "whole"> {
+    const sequence = this.#number(batch);
+    send(this.#fd, batch.seal(sequence));
+    let outcome: Refused | "disturbed" | "whole" = "whole";
+    let done = false;
+    while (!done) {
+      // To its end before the next step: the buffer is everybody's.
+      visitMessages(RECEIVE_BUFFER, receive(this.#fd, RECEIVE_BUFFER), (type, flags, numbered, start, end) => {
+        if (numbered !== sequence) return;
+        if ((flags & NLM_F_DUMP_INTR) !== 0) outcome = "disturbed";
+        if (type === NLMSG_DONE) done = true;
+        else if (type === NLMSG_ERROR) {
+          done = true;
+          const payload = RECEIVE_BUFFER.subarray(start, end);
+          outcome = refusal({ type, flags, sequence, payload }, 0) ?? outcome;
+        } else visit(RECEIVE_BUFFER, start, end);
+      });
+      if (!done) yield;
+    }
+    return outcome;
+  }
+
+  #number(batch: Requests): number {
     const first = this.#sequence;
     this.#sequence = (this.#sequence + batch.count) & 0x7fffffff;
     return first;
@@ -118,7 +179,7 @@ export class NetlinkSocket implements Netlink {
     }
   }
 
-  #receive(): Generator<Message> {
+  #receive(): Message[] {
     return messagesIn(RECEIVE_BUFFER.subarray(0, receive(this.#fd, RECEIVE_BUFFER)));
   }
 }

@@ -1,0 +1,45 @@
+/**
+ * Many short runs of octets in one array: no object for each, and what is freed is used again.
+ *
+ * Sizes are rounded up to a step, so that a freed run fits the next of about its length.
+ */
+import { grown } from "./prefix-table.ts";
+
+const STEP = 16;
+
+export class Arena {
+  octets: Uint8Array<ArrayBuffer>;
+  #used = 0;
+  /** Places of freed runs, by size in steps. */
+  readonly #free: (number[] | undefined)[] = [];
+
+  /** `capacity`: octets reserved at the start. */
+  constructor(capacity: number) {
+    this.octets = new Uint8Array(capacity);
+  }
+
+  /** Copies the run; returns where it stands. */
+  add(from: Uint8Array, start: number, end: number): number {
+    const steps = (end - start + STEP - 1) >> 4;
+    const at = this.#free[steps]?.pop() ?? this.#append(steps * STEP);
+    const { octets } = this;
+    for (let i = start, to = at; i < end; i++, to++) octets[to] = from[i] as number;
+    return at;
+  }
+
+  free(at: number, length: number): void {
+    const steps = (length + STEP - 1) >> 4;
+    const free = this.#free[steps];
+    if (free === undefined) this.#free[steps] = [at];
+    else free.push(at);
+  }
+
+  #append(size: number): number {
+    const at = this.#used;
+    this.#used += size;
+    if (this.#used > this.octets.length) {
+      this.octets = grown(this.octets, Math.max(this.octets.length * 2, this.#used));
+    }
+    return at;
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * Peers that are told the same: what to tell is decided, filtered and encoded once, and the same octets go to all.
+ *
+ * A member that takes nothing for a while does not hold up the others: from then on the prefixes it misses are noted
+ * (one bit each) and told from the group's state when it takes octets again. So a slow peer costs no memory, and it
+ * never hears an intermediate state. A member that joins later is caught up in the same way.
+ */
+import type { Family } from "../../ipam/net/address.ts";
+import type { ExportTerms } from "../policy/export-terms.ts";
+import { UpdateWriter } from "../wire/encode-update.ts";
+import type { AttributeTable } from "./attribute-table.ts";
+import type { Decision } from "./decision.ts";
+import { ExportOutcomes } from "./export-outcomes.ts";
+import type { FamilyRib } from "./family-rib.ts";
+import { Marks } from "./marks.ts";
+import type { Sources } from "./sources.ts";
+import { type Segment, UpdateBatch } from "./update-batch.ts";
+
+/** Prefixes looked at in one go: some ten milliseconds. */
+export const BATCH = 16_384;
+/** How long a group waits for a member that takes nothing. */
+const PATIENCE_MS = 200;
+
+/** One peer in a group. */
+export class Member {
+  /** Its number among the sources: its own paths do not go back to it. */
+  readonly source: number;
+  /** Prefixes whose last change it has not been told. */
+  readonly lag = new Marks();
+  lags = false;
+  /** It is caught up once the group has looked at everything. */
+  waits = false;
+  /** It is on its way to another group, with what it misses. */
+  moves = false;
+  /** End-of-RIB is due once it has been told everything (RFC 4724 2). */
+  endOfRibDue = true;
+  /** RFC 7313: the end of a refresh is due then too. */
+  refreshEndDue = false;
+  /** With add-path: identifiers of paths that were withdrawn meanwhile, by prefix. */
+  readonly #missedPaths = new Map<number, Set<number>>();
+  readonly #host: MemberHost;
+
+  constructor(source: number, host: MemberHost) {
+    this.source = source;
+    this.#host = host;
+  }
+
+  get congested(): boolean {
+    return this.#host.congested;
+  }
+
+  send(octets: Uint8Array, messages: number): void {
+    this.#host.send(octets, messages);
+  }
+
+  refreshed(family: Family): void {
+    this.#host.refreshed(family);
+  }
+
+  missPaths(prefix: number, pathIds: readonly number[]): void {
+    if (pathIds.length === 0) return;
+    const missed = this.#missedPaths.get(prefix) ?? new Set();
+    for (const pathId of pathIds) missed.add(pathId);
+    this.#missedPaths.set(prefix, missed);
+  }
+
+  /** Taken: asked for once. */
+  missedPaths(prefix: number): Iterable<number> {
+    const missed = this.#missedPaths.get(prefix) ?? [];
+    this.#missedPaths.delete(prefix);
+    return missed;
+  }
+}
+
+export interface MemberHost {
+  readonly congested: boolean;
+  /** The octets may go to others too. */
+  send(octets: Uint8Array, messages: number): void;
+  /** Everything asked for has been told again. */
+  refreshed(family: Family): void;
+}
+
+export interface GroupParts {
+  readonly attributes: AttributeTable;
+  readonly sources: Sources;
+  readonly decision: Decision;
+}
+
+export abstract class UpdateGroup {
+  readonly terms: ExportTerms;
+  readonly pending = new Marks();
+  readonly members = new Map<number, Member>();
+  protected readonly rib: FamilyRib;
+  protected readonly attributes: AttributeTable;
+  protected readonly writer: UpdateWriter;
+  protected readonly batch: UpdateBatch;
+  readonly outcomes: ExportOutcomes;
+  /** Nothing is ever announced: changes need not be looked at. */
+  readonly isMute: boolean;
+  readonly #decision: Decision;
+  #blockedSince: number | undefined;
+
+  constructor(terms: ExportTerms, rib: FamilyRib, { attributes, sources, decision }: GroupParts) {
+    this.terms = terms;
+    this.#decision = decision;
+    this.rib = rib;
+    this.attributes = attributes;
+    this.writer = new UpdateWriter(terms.maxMessageLength);
+    this.outcomes = new ExportOutcomes(terms, rib.prefixes, attributes, sources);
+    this.batch = new UpdateBatch(rib, this.writer, this.outcomes, terms);
+    this.isMute = terms.chain.filters.length === 0 && terms.chain.otherwise === "Reject";
+    if (!this.isMute) for (const id of rib.prefixes.ids()) this.pending.add(id);
+  }
+
+  /** How many prefixes (or paths) a member has from us. */
+  abstract countFor(source: number): number;
+  /** What a member was told of a prefix: sets, by path identifier (0 without add-path). */
+  abstract announcedTo(
+    source: number,
+    prefix: number,
+  ): readonly { readonly pathId: number; readonly set: number; readonly from: number }[];
+  /** Looks at pending prefixes, at most BATCH; fills the writer and returns who gets what. */
+  protected abstract packPending(): Segment[];
+  /** Fills the writer with what a member missed, at most BATCH prefixes. */
+  protected abstract packLag(member: Member): void;
+  /** Every prefix that some member may have from us. */
+  abstract announcedPrefixes(): IterableIterator<number>;
+  /** No member is left: gives back what is held. */
+  abstract dissolve(): void;
+
+  join(member: Member): void {
+    this.members.set(member.source, member);
+    this.tellAll(member);
+    // What a new group has not looked at yet would be taken for withdrawn.
+    if (member.lags) member.waits = this.pending.size > 0;
+  }
+
+  leave(member: Member): void {
+    this.members.delete(member.source);
+    if (member.moves) {
+      member.moves = false;
+      return;
+    }
+    for (let prefix = member.lag.take(); prefix >= 0; prefix = member.lag.take()) this.rib.unhold(prefix);
+  }
+
+  /** The member is about to join another group: what it has from this one is to be put right there. */
+  handOver(member: Member): void {
+    member.moves = true;
+    for (const prefix of this.announcedPrefixes()) {
+      this.#miss(member, prefix);
+      if (!this.terms.addPath) continue;
+      member.missPaths(
+        prefix,
+        this.announcedTo(member.source, prefix).map(({ pathId }) => pathId),
+      );
+    }
+    member.lags = member.lag.size > 0;
+  }
+
+  /** The member is to be told everything (again). */
+  tellAll(member: Member): void {
+    for (const prefix of this.announcedPrefixes()) this.#miss(member, prefix);
+    member.lags = member.lag.size > 0;
+  }
+
+  /** Whether {@link work} has something to do now or, infinity apart, when. */
+  nextDue(now: number): number {
+    if (this.pending.size > 0) {
+      return this.#blockedSince === undefined ? now : this.#blockedSince + PATIENCE_MS;
+    }
+    for (const member of this.members.values()) {
+      const idle = !member.lags && !member.endOfRibDue && !member.refreshEndDue;
+      if (!member.congested && !idle) return now;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  work(now: number): void {
+    if (this.pending.size > 0 && this.#mayGoOn(now)) this.#deliver(this.packPending());
+    for (const member of this.members.values()) {
+      if (this.pending.size === 0 && this.rib.marked.size === 0) member.waits = false;
+      if (member.congested || member.waits) continue;
+      if (member.lags) this.#catchUp(member);
+      if (!member.lags && this.pending.size === 0 && this.rib.marked.size === 0) this.#finish(member);
+    }
+  }
+
+  #mayGoOn(now: number): boolean {
+    let blocked = false;
+    for (const member of this.members.values()) if (!member.lags && member.congested) blocked = true;
+    if (!blocked) {
+      this.#blockedSince = undefined;
+      return true;
+    }
+    this.#blockedSince ??= now;
+    if (now - this.#blockedSince < PATIENCE_MS) return false;
+    this.#blockedSince = undefined;
+    for (const member of this.members.values()) if (member.congested) member.lags = true;
+    return true;
+  }
+
+  /** A prefix changed: members that lag are told later. */
+  protected missed(prefix: number): void {
+    for (const member of this.members.values()) if (member.lags) this.#miss(member, prefix);
+  }
+
+  #miss(member: Member, prefix: number): void {
+    // The number has to go on standing for this prefix until the member has heard of it.
+    if (member.lag.add(prefix)) this.rib.hold(prefix);
+  }
+
+  #catchUp(member: Member): void {
+    this.packLag(member);
+    const { messages } = this.writer;
+    const octets = this.writer.take();
+    if (octets.length > 0) member.send(octets, messages);
+    if (member.lag.size === 0) member.lags = false;
+  }
+
+  #finish(member: Member): void {
+    if (member.endOfRibDue) {
+      member.endOfRibDue = false;
+      this.writer.endOfRib(this.terms.family);
+      member.send(this.writer.take(), 1);
+    }
+    if (member.refreshEndDue) {
+      member.refreshEndDue = false;
+      member.refreshed(this.terms.family);
+    }
+  }
+
+  #deliver(segments: readonly Segment[]): void {
+    const total = this.writer.messages;
+    const octets = this.writer.take();
+    if (octets.length === 0) return;
+    for (const member of this.members.values()) {
+      if (member.lags) continue;
+      const concerns = ({ except, only }: Segment) => except !== member.source && (only < 0 || only === member.source);
+      if (segments.every(concerns)) {
+        member.send(octets, total);
+        continue;
+      }
+      for (let i = 0; i < segments.length; ) {
+        if (!concerns(segments[i] as Segment)) {
+          i++;
+          continue;
+        }
+        const { start } = segments[i] as Segment;
+        let { end, messages } = segments[i++] as Segment;
+        for (; i < segments.length && concerns(segments[i] as Segment); i++) {
+          end = (segments[i] as Segment).end;
+          messages += (segments[i] as Segment).messages;
+        }
+        member.send(octets.subarray(start, end), messages);
+      }
+    }
+  }
+
+  /** Whether a path takes part in the decision at all. */
+  protected isCandidate(path: number): boolean {
+    return this.#decision.isCandidate(this.rib.paths, path);
+  }
+}

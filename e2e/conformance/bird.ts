@@ -1,0 +1,45 @@
+/** The same for BIRD 2. */
+import { address4, address6, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
+
+const ROLES = { provider: "provider", customer: "customer", peer: "peer", rs: "rs_server", "rs-client": "rs_client" };
+
+export function birdConfig(): string {
+  const protocols = PEER_NAMES.map((name) => {
+    const {
+      host,
+      asNumber,
+      reflectorClient,
+      routeServerClient,
+      role,
+      strictRole,
+      shortMessages,
+      extendedNextHop,
+      longLived,
+      dialledOn,
+    } = planOf(name);
+    return `protocol bgp to_${name} {
+  local ${address4(SUBJECT.host)} as ${SUBJECT.asNumber};
+  neighbor ${address4(host)}${dialledOn === undefined ? "" : ` port ${dialledOn}`} as ${asNumber};
+  passive ${dialledOn === undefined ? "on" : "off"};
+  connect delay time 1;
+  connect retry time 1;
+  ${longLived === undefined ? "" : "long lived graceful restart on;"}
+  ${asNumber === SUBJECT.asNumber ? "direct;" : ""}
+  error wait time 1, 1;
+  enable extended messages ${shortMessages ? "off" : "on"};
+  enforce first as ${asNumber !== SUBJECT.asNumber ? "on" : "off"};
+  ${reflectorClient ? `rr client; rr cluster id ${address4(SUBJECT.host)};` : ""}
+  ${routeServerClient ? "rs client;" : ""}
+  ${role === undefined ? "" : `local role ${ROLES[role]};`}
+  ${strictRole ? "require roles on;" : ""}
+  ipv4 { import all; export all; add paths on; extended next hop ${extendedNextHop ? "on" : "off"}; };
+  ipv6 { import all; export all; add paths on; next hop address ${address6(SUBJECT.host)}; };
+}`;
+  });
+  return `router id ${address4(SUBJECT.host)};
+log stderr all;
+protocol device {}
+protocol direct { ipv4; ipv6; interface "lan"; }
+${protocols.join("\n")}
+`;
+}

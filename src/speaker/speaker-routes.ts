@@ -1,0 +1,55 @@
+/** What the agent and the speaker alone both answer about BGP: on the socket everything, over HTTP probes and metrics. */
+import type { Reply, Routes } from "../api/server.ts";
+import { processMetrics } from "../telemetry/process-metrics.ts";
+import { recordedApi } from "./recorded-api.ts";
+import type { Routing } from "./routing.ts";
+import { routeList } from "./status.ts";
+
+export interface SpeakerView {
+  readonly routing: Routing;
+  /** Of the program. */
+  readonly version: string;
+  /** The document of /v1/status. */
+  status(): object;
+  /** Why the program is not ready, in words. */
+  notReady(): readonly string[];
+}
+
+export interface SpeakerRoutes {
+  readonly socket: Routes;
+  readonly http: Routes;
+}
+
+export function speakerRoutes({ routing, version, status, notReady }: SpeakerView): SpeakerRoutes {
+  const { kernel, speaker } = routing;
+  const { routes, metrics } = recordedApi({
+    speaker,
+    now: () => performance.now(),
+    wall: routing.wall,
+    tell: (fact) => routing.tell(fact),
+    ends: (connection) => routing.ends(connection),
+    version,
+    ...(kernel !== undefined && { kernel }),
+    otherMetrics: processMetrics(),
+  });
+  const probes: Routes = {
+    "GET /livez": () => ({ status: 200, body: "ok\n" }),
+    "GET /readyz": () => readiness(notReady()),
+  };
+  return {
+    socket: {
+      ...probes,
+      ...routes,
+      "GET /v1/status": () => ({ status: 200, body: status() }),
+      "GET /v1/routes": () => {
+        const isInstalled = kernel === undefined ? () => false : kernel.isInstalled.bind(kernel);
+        return { status: 200, body: routeList(speaker.rib, isInstalled) };
+      },
+    },
+    http: { ...probes, ...metrics },
+  };
+}
+
+function readiness(notReady: readonly string[]): Reply {
+  return notReady.length === 0 ? { status: 200, body: "ok\n" } : { status: 503, body: `${notReady.join("\n")}\n` };
+}
