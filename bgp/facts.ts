@@ -43,6 +43,9 @@ export type Fact =
   /** Ends every session with an administrative shutdown (RFC 4486, RFC 9003). */
   | { readonly kind: "shutdown"; readonly message: string };
 
+/** What happens to a connection that is somebody's already. */
+export type ConnectionFact = Extract<Fact, { kind: "connected" | "received" | "closed" | "congested" | "drained" }>;
+
 export type Work =
   | { readonly kind: "dial"; readonly connection: number; readonly peer: PeerConfig }
   /** One message, or several one after the other; the octets may be on their way to other peers too. */

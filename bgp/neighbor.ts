@@ -1,5 +1,6 @@
 /** One peer inside the speaker: its session, its place among the sources, what it has been told, what it asked for. */
 import type { Family } from "../ipam/net/address.ts";
+import type { ConnectionFact } from "./facts.ts";
 import { exportTerms } from "./policy/export-terms.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import type { Rib } from "./rib/rib.ts";
@@ -47,6 +48,33 @@ export class Neighbor {
     this.#host = host;
     this.dynamic = dynamic;
     this.staleness = new Staleness(rib, source);
+  }
+
+  /** When a timer is due; Infinity when none runs. */
+  nextDue(): number {
+    return Math.min(this.peer.nextDue(), this.staleness.nextDue());
+  }
+
+  happened(fact: ConnectionFact, now: number): void {
+    const { peer } = this;
+    switch (fact.kind) {
+      case "received":
+        return peer.received(fact.connection, fact.octets, now);
+      case "connected":
+        return peer.connected(fact.connection, fact.local, now);
+      case "closed":
+        return peer.closed(fact.connection, fact.reason, now);
+      default:
+        return this.#flow(fact.connection, fact.kind === "congested", now);
+    }
+  }
+
+  #flow(connection: number, congested: boolean, now: number): void {
+    const { peer } = this;
+    if (peer.session?.connection !== connection) return;
+    this.congested = congested;
+    if (congested) peer.congested(now);
+    else peer.drained(now);
   }
 
   up(negotiated: Negotiated, local: LocalEnd | undefined, now: number): void {
@@ -109,7 +137,9 @@ export class Neighbor {
     }
   }
 
-  /** Everything once more. `asked`: by a ROUTE-REFRESH, so that its ends are marked where that was agreed (RFC 7313). */
+  /**
+   * Everything once more. `asked`: by a ROUTE-REFRESH, so that its ends are marked where that was agreed (RFC 7313).
+   */
   tellAgain(family: Family, asked: boolean): void {
     const member = this.members.get(family);
     if (member === undefined) return;
@@ -129,11 +159,14 @@ export class Neighbor {
     }
   }
 
-  count({ action, attribute }: Fault): void {
+  /** For the counters; returns it. */
+  count(fault: Fault): Fault {
+    const { action, attribute } = fault;
     if (action === "withdraw") this.updates.treatedAsWithdraw++;
-    else this.updates.attributesDiscarded++;
+    else if (action === "discard") this.updates.attributesDiscarded++;
     const key = `${action} ${attribute ?? "UPDATE"}`;
     this.faults.set(key, (this.faults.get(key) ?? 0) + 1);
+    return fault;
   }
 
   /** Prefixes (or paths) of a family the peer has announced, whatever the rules made of them. */

@@ -14,7 +14,9 @@ const WORDS = {
   shutdown: () => "the session ends until the peer is enabled",
 } as const;
 
-/** Holds a neighbour to its limit; `said` is called once for each time a family goes beyond it, before that has effect. */
+/**
+ * Holds a neighbour to its limit; `said` is called once for each time a family goes beyond it, before that has effect.
+ */
 export function holdToLimit(neighbor: Neighbor, said: (family: Family, text: string) => void, now: number): void {
   const { maxPrefixes } = neighbor.peer.config;
   if (maxPrefixes === undefined) return;

@@ -5,7 +5,7 @@
  * for peers with room. takeForwardingChanges() is what the kernel pulls. nextDue() says when to ask again.
  */
 import type { Address, Family } from "../ipam/net/address.ts";
-import type { Fact, SpeakerEvent, Work } from "./facts.ts";
+import type { ConnectionFact, Fact, SpeakerEvent, Work } from "./facts.ts";
 import { Neighbor, type NeighborHost } from "./neighbor.ts";
 import { peerFor } from "./peer-range.ts";
 import { holdToLimit } from "./prefix-limit.ts";
@@ -46,6 +46,8 @@ export class Speaker {
   #nextConnection = 2;
   #restarting: boolean;
   #stopped = false;
+  /** No timer is due before (ms); {@link #tick} finds out which is. */
+  #nextTick = Number.NEGATIVE_INFINITY;
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -68,31 +70,25 @@ export class Speaker {
   }
 
   tell(fact: Fact, now: number): void {
+    if (!("connection" in fact) || fact.kind === "accepted") this.#nextTick = now;
     switch (fact.kind) {
       case "peers":
         this.#ranges = fact.ranges ?? [];
         return this.#setPeers(fact.peers, now);
       case "settings":
-        this.rib.settings = fact.settings;
-        return undefined;
+        return this.rib.applySettings(fact.settings);
       case "networks":
         return this.rib.originate(fact.prefixes);
       case "underlay":
         return this.rib.updateUnderlay(fact.routes);
-      case "connected":
-        return this.#byConnection.get(fact.connection)?.peer.connected(fact.connection, fact.local, now);
       case "accepted":
         return this.#accepted(fact.connection, fact.address, fact.local, now);
+      case "connected":
       case "received":
-        return this.#byConnection.get(fact.connection)?.peer.received(fact.connection, fact.octets, now);
-      case "closed": {
-        const neighbor = this.#byConnection.get(fact.connection);
-        this.#byConnection.delete(fact.connection);
-        return neighbor?.peer.closed(fact.connection, fact.reason, now);
-      }
+      case "closed":
       case "congested":
       case "drained":
-        return this.#flow(fact.connection, fact.kind === "congested", now);
+        return this.#happened(fact, now);
       case "reset":
       case "disable":
       case "enable":
@@ -103,11 +99,7 @@ export class Speaker {
   }
 
   work(now: number): Work[] {
-    for (const neighbor of this.#neighbors.values()) {
-      if (neighbor.peer.nextDue() <= now) neighbor.peer.tick(now);
-      if (neighbor.staleness.nextDue() <= now) this.#swept(neighbor, neighbor.staleness.tick(now));
-      if (neighbor.dynamic) this.#removeIfGone(neighbor, now);
-    }
+    if (this.#nextTick <= now) this.#tick(now);
     this.rib.decideMarked(DECISION_BUDGET);
     for (const group of this.rib.groups.values()) group.work(now);
     const work = this.#work;
@@ -118,12 +110,31 @@ export class Speaker {
   /** When work() has something to do, on the caller's clock (ms): now or earlier means at once. */
   nextDue(now: number): number {
     if (this.#work.length > 0 || this.rib.undecided > 0) return now;
-    let next = Number.POSITIVE_INFINITY;
+    let next = this.#nextTick;
     for (const group of this.rib.groups.values()) next = Math.min(next, group.nextDue(now));
-    for (const { peer, staleness } of this.#neighbors.values()) {
-      next = Math.min(next, peer.nextDue(), staleness.nextDue());
-    }
     return next;
+  }
+
+  /** Every timer that is due, and when the next is: not looked for at each turn, with hundreds of peers. */
+  #tick(now: number): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const neighbor of this.#neighbors.values()) {
+      if (neighbor.peer.nextDue() <= now) neighbor.peer.tick(now);
+      if (neighbor.staleness.nextDue() <= now) this.#swept(neighbor, neighbor.staleness.tick(now));
+      if (neighbor.dynamic) this.#removeIfGone(neighbor, now);
+      next = Math.min(next, neighbor.nextDue());
+    }
+    this.#nextTick = next;
+  }
+
+  /** Something about a connection. It may have set a timer: later ones are found when the earlier one is looked at. */
+  #happened(fact: ConnectionFact, now: number): void {
+    const neighbor = this.#byConnection.get(fact.connection);
+    if (neighbor === undefined) return;
+    if (fact.kind === "closed") this.#byConnection.delete(fact.connection);
+    neighbor.happened(fact, now);
+    const gone = neighbor.dynamic && neighbor.peer.session === undefined;
+    this.#nextTick = gone ? now : Math.min(this.#nextTick, neighbor.nextDue());
   }
 
   takeForwardingChanges(limit: number, sink: ForwardingSink): number {
@@ -203,20 +214,11 @@ export class Speaker {
 
   #fromRange(address: Address, now: number): Neighbor | undefined {
     const config = peerFor(this.#ranges, address);
-    if (config === undefined || this.#stopped) return undefined;
     const dynamic = this.neighbors.filter((neighbor) => neighbor.dynamic).length;
-    if (dynamic >= MOST_DYNAMIC_PEERS) return undefined;
+    if (config === undefined || this.#stopped || dynamic >= MOST_DYNAMIC_PEERS) return undefined;
     const neighbor = this.#add(config, true, now);
     neighbor.peer.start(now);
     return neighbor;
-  }
-
-  #flow(connection: number, congested: boolean, now: number): void {
-    const neighbor = this.#byConnection.get(connection);
-    if (neighbor?.peer.session?.connection !== connection) return;
-    neighbor.congested = congested;
-    if (congested) neighbor.peer.congested(now);
-    else neighbor.peer.drained(now);
   }
 
   #send(neighbor: Neighbor, octets: Uint8Array, messages: number): void {
@@ -237,8 +239,7 @@ export class Speaker {
   #update(neighbor: Neighbor, body: Uint8Array, now: number): Fault | undefined {
     neighbor.updates.received++;
     const imported = neighbor.adjRibIn?.update(body);
-    if (imported === undefined) return undefined;
-    if (isFault(imported)) return imported;
+    if (imported === undefined || isFault(imported)) return imported && neighbor.count(imported);
     const { name } = neighbor.peer.config;
     for (const fault of imported.faults) {
       neighbor.count(fault);
@@ -276,9 +277,7 @@ export class Speaker {
         this.#work.push({ kind: "dial", connection, peer: peer.config });
         return connection;
       },
-      send: (connection, octets) => {
-        this.#work.push({ kind: "send", connection, octets });
-      },
+      send: (connection, octets) => void this.#work.push({ kind: "send", connection, octets }),
       close: (connection) => {
         this.#byConnection.delete(connection);
         this.#work.push({ kind: "close", connection });

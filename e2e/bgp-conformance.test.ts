@@ -7,6 +7,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { CASES } from "./conformance/all.ts";
+import { attribute } from "./conformance/attributes.ts";
+import { announce, base, P } from "./conformance/case.ts";
+import { hex } from "./conformance/octets.ts";
 import { runCase } from "./conformance/run-case.ts";
 import { Stand } from "./conformance/stand.ts";
 import { Subject } from "./conformance/subject.ts";
@@ -38,6 +41,13 @@ for (const [what, cases] of Object.entries(CASES)) {
     }
   });
 }
+
+test("a malformed UPDATE is in the log with its prefixes and its octets", async () => {
+  const says = announce(P, ...base(), attribute(0xc0, 8, [1, 2, 3, 4, 5]));
+  expect(await runCase(stand, { id: "", title: "", says: [says] })).toEqual([]);
+  const lines = readFileSync(subject.logFile, "utf8").split("\n");
+  expect(lines.some((line) => line.includes(P) && line.includes(hex(says)))).toBe(true);
+});
 
 test("every case has an id of its own", () => {
   const ids = Object.values(CASES).flatMap((cases) => cases.map(({ id }) => id));

@@ -57,7 +57,8 @@ export class ImportRules {
 
   /**
    * The set in force for a path that came with this set, NO_SET when it is refused. A set that the rules made has one
-   * reference, for the caller; the set itself gets none. Any `prefix` of the family will do unless {@link looksAtPrefix}.
+   * reference, for the caller; the set itself gets none. Any `prefix` of the family will do unless {@link
+   * looksAtPrefix}.
    */
   inForce(set: number, prefix: () => Prefix): number {
     if (this.#problem(set) !== undefined) return NO_SET;

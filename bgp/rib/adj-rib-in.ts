@@ -93,7 +93,8 @@ export class AdjRibIn {
 
   #withoutRoutes(reader: UpdateReader): Imported | Fault {
     if (reader.attributesEnd > reader.attributesStart && reader.withdraw === undefined) {
-      // RFC 7606 5.2: attributes of no route, with a fault that would cost the route: there is none to withdraw instead.
+      // RFC 7606 5.2: attributes of no route, with a fault that would cost the route: there is none to withdraw
+      // instead.
       const { attributes, attributesStart, attributesEnd } = reader;
       const checked = checkAttributes(attributes, attributesStart, attributesEnd, this.#classic);
       if (isFault(checked)) return { ...checked, action: "reset" };

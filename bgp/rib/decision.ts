@@ -24,6 +24,7 @@ import { SetFlag } from "./attribute-columns.ts";
 import { type AttributeTable, NO_SET } from "./attribute-table.ts";
 import type { NextHops } from "./next-hops.ts";
 import { NO_PATH, type Paths } from "./paths.ts";
+import { grown } from "./prefix-table.ts";
 import { DEFAULT_SETTINGS, type SpeakerSettings } from "./settings.ts";
 import { LOCAL_SOURCE, type Sources } from "./sources.ts";
 
@@ -66,9 +67,11 @@ export class Decision {
   readonly #sources: Sources;
   #paths: Paths | undefined;
   settings: SpeakerSettings = DEFAULT_SETTINGS;
-  /** The paths still in the race, and what each is worth in the step at hand. */
+  /** The paths still in the race, their sets, and what each is worth in the step at hand. */
   #left = new Int32Array(64);
+  #set = new Int32Array(64);
   #value = new Float64Array(64);
+  #beaten = new Uint8Array(64);
   #count = 0;
   /** The paths that are equally good, the best one among them. */
   equal = new Int32Array(64);
@@ -88,7 +91,7 @@ export class Decision {
     if (set === NO_SET) return false;
     if (paths.source(path) === LOCAL_SOURCE) return true;
     const nextHop = this.#attributes.nextHop[set] as number;
-    return nextHop !== NO_SET && this.#nextHops.resolution(nextHop) !== undefined;
+    return this.#nextHops.isReachable(nextHop);
   }
 
   /** Whether a path with the one set loses to a path with the other before MED is looked at; neither is our own. */
@@ -104,15 +107,10 @@ export class Decision {
   /** The best path of a prefix, or NO_PATH; {@link step} and {@link equal} tell more. */
   decide(paths: Paths, prefix: number): number {
     this.#paths = paths;
-    this.#count = 0;
-    for (let path = paths.first(prefix); path !== NO_PATH; path = paths.next(path)) {
-      if (!this.isCandidate(paths, path)) continue;
-      if (this.#count === this.#left.length) this.#grow();
-      this.#left[this.#count++] = path;
-    }
+    const first = this.#gather(paths, prefix);
     this.step = 0;
     this.equalCount = 0;
-    for (let step = 1; this.#count > 1 && step <= PATH_ID; step++) {
+    for (let step = first; this.#count > 1 && step <= PATH_ID; step++) {
       if (this.#keepBest(step)) this.step = step;
       if (step === IGP_METRIC) this.#rememberEqual();
     }
@@ -120,14 +118,33 @@ export class Decision {
     return this.#count === 0 ? NO_PATH : (this.#left[0] as number);
   }
 
+  /** Finds the candidates; returns the first step that can make a difference. */
+  #gather(paths: Paths, prefix: number): number {
+    const { flags, nextHop } = this.#attributes;
+    let special = false;
+    let count = 0;
+    for (let path = paths.first(prefix); path !== NO_PATH; path = paths.next(path)) {
+      const set = paths.inForce(path);
+      if (set === NO_SET) continue;
+      if (paths.source(path) === LOCAL_SOURCE) special = true;
+      else if (!this.#nextHops.isReachable(nextHop[set] as number)) continue;
+      if (((flags[set] as number) & SetFlag.LlgrStale) !== 0) special = true;
+      if (count === this.#left.length) this.#grow();
+      this.#left[count] = path;
+      this.#set[count++] = set;
+    }
+    this.#count = count;
+    return special ? LOCAL : LOCAL_PREF;
+  }
+
   /** Removes what is worse; returns whether anything was. */
   #keepBest(step: number): boolean {
     const value = this.#value;
-    const left = this.#left;
+    const count = this.#count;
     this.#weigh(step);
     let lowest = value[0] as number;
     let differ = false;
-    for (let i = 1; i < this.#count; i++) {
+    for (let i = 1; i < count; i++) {
       const one = value[i] as number;
       if (one === lowest) continue;
       differ = true;
@@ -136,57 +153,62 @@ export class Decision {
     if (!differ) return false;
     if (step === MED && this.settings.compareMed === "same-as") return this.#keepLowestMedOfEachNeighbor();
     let kept = 0;
-    for (let i = 0; i < this.#count; i++) if (value[i] === lowest) left[kept++] = left[i] as number;
+    for (let i = 0; i < count; i++) if (value[i] === lowest) this.#keep(i, kept++);
     this.#count = kept;
     return true;
+  }
+
+  #keep(from: number, to: number): void {
+    this.#left[to] = this.#left[from] as number;
+    this.#set[to] = this.#set[from] as number;
   }
 
   /** RFC 4271 9.1.2.2 c. */
   #keepLowestMedOfEachNeighbor(): boolean {
     const { neighborAs } = this.#attributes;
-    const paths = this.#paths as Paths;
-    const left = this.#left.slice(0, this.#count);
+    const set = this.#set;
+    const value = this.#value;
+    const count = this.#count;
     let kept = 0;
-    for (let i = 0; i < left.length; i++) {
-      const as = neighborAs[paths.inForce(left[i] as number)];
+    for (let i = 0; i < count; i++) {
+      const as = neighborAs[set[i] as number];
       let beaten = false;
-      for (let k = 0; k < left.length && !beaten; k++) {
-        const better = (this.#value[k] as number) < (this.#value[i] as number);
-        beaten = better && neighborAs[paths.inForce(left[k] as number)] === as;
+      for (let k = 0; k < count && !beaten; k++) {
+        beaten = (value[k] as number) < (value[i] as number) && neighborAs[set[k] as number] === as;
       }
-      if (!beaten) this.#left[kept++] = left[i] as number;
+      this.#beaten[i] = beaten ? 1 : 0;
     }
+    for (let i = 0; i < count; i++) if (this.#beaten[i] === 0) this.#keep(i, kept++);
     this.#count = kept;
-    return kept < left.length;
+    return kept < count;
   }
 
   /** What each path that is left is worth in this step: less is better. */
   #weigh(step: number): void {
     const count = this.#count;
     const left = this.#left;
+    const set = this.#set;
     const value = this.#value;
     const paths = this.#paths as Paths;
-    const { flags, localPref, pathLength, origin, originatorId, clusterListLength } = this.#attributes;
+    const { flags, localPref, pathLength, origin, clusterListLength, nextHop } = this.#attributes;
     switch (step) {
       case LOCAL:
         for (let i = 0; i < count; i++) value[i] = paths.source(left[i] as number) === LOCAL_SOURCE ? 0 : 1;
         break;
       case LAST_RESORT:
-        for (let i = 0; i < count; i++) {
-          value[i] = (flags[paths.inForce(left[i] as number)] as number) & SetFlag.LlgrStale;
-        }
+        for (let i = 0; i < count; i++) value[i] = (flags[set[i] as number] as number) & SetFlag.LlgrStale;
         break;
       case LOCAL_PREF:
-        for (let i = 0; i < count; i++) value[i] = -(localPref[paths.inForce(left[i] as number)] as number);
+        for (let i = 0; i < count; i++) value[i] = -(localPref[set[i] as number] as number);
         break;
       case AS_PATH:
-        for (let i = 0; i < count; i++) value[i] = pathLength[paths.inForce(left[i] as number)] as number;
+        for (let i = 0; i < count; i++) value[i] = pathLength[set[i] as number] as number;
         break;
       case ORIGIN:
-        for (let i = 0; i < count; i++) value[i] = origin[paths.inForce(left[i] as number)] as number;
+        for (let i = 0; i < count; i++) value[i] = origin[set[i] as number] as number;
         break;
       case MED:
-        for (let i = 0; i < count; i++) value[i] = this.#med(paths.inForce(left[i] as number));
+        for (let i = 0; i < count; i++) value[i] = this.#med(set[i] as number);
         break;
       case EXTERNAL:
         for (let i = 0; i < count; i++) {
@@ -194,18 +216,14 @@ export class Decision {
         }
         break;
       case IGP_METRIC:
-        for (let i = 0; i < count; i++) value[i] = this.#metric(left[i] as number);
+        // A path of our own has been the only one left since the first step.
+        for (let i = 0; i < count; i++) value[i] = this.#nextHops.metric(nextHop[set[i] as number] as number);
         break;
       case ROUTER_ID:
-        for (let i = 0; i < count; i++) {
-          const set = paths.inForce(left[i] as number);
-          const reflected = ((flags[set] as number) & SetFlag.HasOriginatorId) !== 0;
-          const id = reflected ? originatorId[set] : this.#sources.peerId[paths.source(left[i] as number)];
-          value[i] = id as number;
-        }
+        for (let i = 0; i < count; i++) value[i] = this.#routerId(left[i] as number, set[i] as number);
         break;
       case CLUSTER_LIST:
-        for (let i = 0; i < count; i++) value[i] = clusterListLength[paths.inForce(left[i] as number)] as number;
+        for (let i = 0; i < count; i++) value[i] = clusterListLength[set[i] as number] as number;
         break;
       case PEER_ADDRESS:
         for (let i = 0; i < count; i++) value[i] = this.#sources.rank(paths.source(left[i] as number));
@@ -220,11 +238,10 @@ export class Decision {
     return missing && this.settings.missingMed === "worst" ? WORST_MED : (this.#attributes.med[set] as number);
   }
 
-  #metric(path: number): number {
-    const paths = this.#paths as Paths;
-    if (paths.source(path) === LOCAL_SOURCE) return 0;
-    const nextHop = this.#attributes.nextHop[paths.inForce(path)] as number;
-    return this.#nextHops.resolution(nextHop)?.metric as number;
+  #routerId(path: number, set: number): number {
+    const { flags, originatorId } = this.#attributes;
+    if (((flags[set] as number) & SetFlag.HasOriginatorId) !== 0) return originatorId[set] as number;
+    return this.#sources.peerId[(this.#paths as Paths).source(path)] as number;
   }
 
   #rememberEqual(): void {
@@ -234,9 +251,10 @@ export class Decision {
   }
 
   #grow(): void {
-    const left = new Int32Array(this.#left.length * 2);
-    left.set(this.#left);
-    this.#left = left;
-    this.#value = new Float64Array(left.length);
+    const length = this.#left.length * 2;
+    this.#left = grown(this.#left, length);
+    this.#set = grown(this.#set, length);
+    this.#value = new Float64Array(length);
+    this.#beaten = new Uint8Array(length);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What the export rules make of paths, once per attribute set and source in a batch: the octets to announce, or nothing.
+ * What the export rules make of paths, once per attribute set and source in a batch: the octets to announce, or
+ * nothing.
  *
  * Filters that look at prefixes are asked once per prefix; equal outcomes still share one entry, and so their messages.
  */

@@ -84,6 +84,16 @@ export class NextHops {
     this.#free.push(id);
   }
 
+  /** False for NO_SET too. */
+  isReachable(id: number): boolean {
+    return id >= 0 && (this.#nextHops[id] as NextHop).resolution !== undefined;
+  }
+
+  /** Of the way to a next hop that is reachable. */
+  metric(id: number): number {
+    return (this.#nextHops[id] as NextHop).resolution?.metric ?? 0;
+  }
+
   /** Undefined: unreachable. */
   resolution(id: number): Resolution | undefined {
     return (this.#nextHops[id] as NextHop).resolution;

@@ -115,7 +115,7 @@ describe("the RIB", () => {
     expect(listener.endsOfRib).toBe(1);
   });
 
-  it("whatever comes and goes: forwarding and a listening peer agree with a plain model, and nothing is left over", () => {
+  it("whatever comes and goes: forwarding and a listener agree with a plain model, and nothing is left", () => {
     const prefixes = Array.from({ length: 6 }, (_, n) => `10.${n}.0.0/16`);
     const step = fc.record({
       peer: fc.integer({ min: 1, max: 3 }),

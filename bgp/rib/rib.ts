@@ -21,6 +21,7 @@ import { Decision } from "./decision.ts";
 import { FamilyRib } from "./family-rib.ts";
 import { type ForwardingSink, ForwardingTable } from "./forwarding.ts";
 import { type Gateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
+import { PathChanges } from "./path-changes.ts";
 import { NO_PATH } from "./paths.ts";
 import type { SpeakerSettings } from "./settings.ts";
 import { LOCAL_SOURCE, Sources } from "./sources.ts";
@@ -48,8 +49,7 @@ export class Rib {
   /** Nobody asks for forwarding changes unless this is set. */
   forwards = true;
   readonly groups = new Map<string, UpdateGroup>();
-  /** Some peer gets more than the best path: every path that comes or goes counts. */
-  #tellsAllPaths = false;
+  readonly #changes: PathChanges;
 
   /**
    * `expected`: prefixes of a family that are reserved for: more is possible, but tables that grow are copied. Memory
@@ -59,6 +59,7 @@ export class Rib {
     this.families = { 4: new FamilyRib(4, expected), 6: new FamilyRib(6, expected) };
     this.attributes = new AttributeTable(this.nextHops, Math.max(64, expected / ROUTES_PER_SET));
     this.decision = new Decision(this.attributes, this.nextHops, this.sources);
+    this.#changes = new PathChanges(this.attributes, this.decision);
     const table = (family: Family) =>
       new ForwardingTable(this.families[family], this.attributes, this.nextHops, this.decision);
     this.forwardingTables = { 4: table(4), 6: table(6) };
@@ -75,10 +76,10 @@ export class Rib {
       const prefix = rib.prefixes.intern(run.octets, at);
       at += 1 + (((run.octets[at] as number) + 7) >> 3);
       const inForce = perPrefix ? rules.inForce(set, () => rib.prefixes.prefix(prefix)) : common;
-      this.#place(rib, source, prefix, pathId, set, inForce, limit);
-      if (perPrefix) this.#drop(inForce, set);
+      this.#changes.place(rib, source, prefix, pathId, set, inForce, limit);
+      if (perPrefix) this.#changes.drop(inForce, set);
     }
-    this.#drop(common, set);
+    this.#changes.drop(common, set);
   }
 
   withdraw(source: number, run: NlriRun): void {
@@ -89,7 +90,7 @@ export class Rib {
       const prefix = rib.prefixes.lookup(run.octets, at);
       at += 1 + (((run.octets[at] as number) + 7) >> 3);
       const path = prefix < 0 ? NO_PATH : rib.paths.find(prefix, source, pathId);
-      if (path !== NO_PATH) this.#remove(rib, path);
+      if (path !== NO_PATH) this.#changes.remove(rib, path);
     }
   }
 
@@ -103,10 +104,10 @@ export class Rib {
         if (familyOf(prefix.address) !== family) continue;
         const id = rib.prefixes.intern(encodePrefix(prefix), 0);
         wanted.add(id);
-        this.#place(rib, LOCAL_SOURCE, id, 0, set, set, Number.POSITIVE_INFINITY);
+        this.#changes.place(rib, LOCAL_SOURCE, id, 0, set, set, Number.POSITIVE_INFINITY);
       }
       for (const path of rib.paths.ofSource(LOCAL_SOURCE)) {
-        if (!wanted.has(rib.paths.prefix(path))) this.#remove(rib, path);
+        if (!wanted.has(rib.paths.prefix(path))) this.#changes.remove(rib, path);
       }
     }
     this.attributes.release(set);
@@ -119,8 +120,8 @@ export class Rib {
       const set = rib.paths.received(path);
       const prefix = rib.paths.prefix(path);
       const inForce = rules.inForce(set, () => rib.prefixes.prefix(prefix));
-      if (inForce !== rib.paths.inForce(path)) this.#replace(rib, path, set, inForce);
-      this.#drop(inForce, set);
+      if (inForce !== rib.paths.inForce(path)) this.#changes.replace(rib, path, set, inForce);
+      this.#changes.drop(inForce, set);
     }
   }
 
@@ -141,13 +142,13 @@ export class Rib {
       const inForce = rib.paths.inForce(path);
       if (inForce === NO_SET) continue;
       if (this.attributes.has(inForce, SetFlag.NoLlgr)) {
-        this.#remove(rib, path);
+        this.#changes.remove(rib, path);
         continue;
       }
       const set = rib.paths.received(path);
       const attributes = longLivedStale(this.attributes.attributes(inForce));
       const marked = this.attributes.intern(attributes, this.attributes.scope(inForce));
-      this.#replace(rib, path, set, marked);
+      this.#changes.replace(rib, path, set, marked);
       rib.paths.setStale(path, true);
       this.attributes.release(marked);
       stay++;
@@ -161,13 +162,13 @@ export class Rib {
     let swept = 0;
     for (const path of rib.paths.ofSource(source)) {
       if (which === "stale" && !rib.paths.isStale(path)) continue;
-      this.#remove(rib, path);
+      this.#changes.remove(rib, path);
       swept++;
     }
     return swept;
   }
 
-  set settings(settings: SpeakerSettings) {
+  applySettings(settings: SpeakerSettings): void {
     this.decision.settings = settings;
     for (const family of FAMILIES) this.families[family].markAll();
   }
@@ -190,7 +191,7 @@ export class Rib {
       const rib = this.families[terms.family];
       group = terms.addPath ? new AddPathGroup(terms, rib, this) : new BestPathGroup(terms, rib, this);
       this.groups.set(key, group);
-      if (terms.addPath) this.#tellsAllPaths = true;
+      if (terms.addPath) this.#changes.tellsAllPaths = true;
     }
     group.join(member);
     return group;
@@ -209,7 +210,7 @@ export class Rib {
     group.leave(member);
     if (group.members.size > 0) return;
     this.groups.delete(termsKey(group.terms));
-    this.#tellsAllPaths = [...this.groups.values()].some(({ terms }) => terms.addPath);
+    this.#changes.tellsAllPaths = [...this.groups.values()].some(({ terms }) => terms.addPath);
     group.dissolve();
   }
 
@@ -267,72 +268,5 @@ export class Rib {
         if (gateways !== undefined) yield { prefix, gateways };
       }
     }
-  }
-
-  #place(
-    rib: FamilyRib,
-    source: number,
-    prefix: number,
-    pathId: number,
-    set: number,
-    inForce: number,
-    limit: number,
-  ): void {
-    const { paths } = rib;
-    const path = paths.find(prefix, source, pathId);
-    if (path !== NO_PATH) {
-      // The same again is no change, only a sign of life.
-      if (paths.received(path) === set && paths.inForce(path) === inForce) paths.setStale(path, false);
-      else this.#replace(rib, path, set, inForce);
-      return;
-    }
-    if (paths.countOf(source) >= limit) {
-      // The number may have been made for this path alone.
-      rib.mark(prefix);
-      return;
-    }
-    this.attributes.retain(set);
-    if (inForce !== set && inForce !== NO_SET) this.attributes.retain(inForce);
-    paths.add(prefix, source, pathId, set, inForce);
-    if (!this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
-  }
-
-  /**
-   * Whether a path with this set cannot be the best one, nor as good: it comes or goes without a new decision. Only the
-   * steps up to ORIGIN are looked at, and only against a best path that stands.
-   */
-  #isBeaten(rib: FamilyRib, prefix: number, inForce: number): boolean {
-    if (rib.marked.has(prefix) || this.#tellsAllPaths) return false;
-    const best = rib.best(prefix);
-    if (best === NO_PATH || rib.paths.source(best) === LOCAL_SOURCE) return false;
-    return inForce === NO_SET || this.decision.isWorse(inForce, rib.paths.inForce(best));
-  }
-
-  #replace(rib: FamilyRib, path: number, set: number, inForce: number): void {
-    const { paths } = rib;
-    const received = paths.received(path);
-    const before = paths.inForce(path);
-    this.attributes.retain(set);
-    if (inForce !== set && inForce !== NO_SET) this.attributes.retain(inForce);
-    paths.replace(path, set, inForce);
-    this.attributes.release(received);
-    this.#drop(before, received);
-    rib.mark(paths.prefix(path));
-  }
-
-  #remove(rib: FamilyRib, path: number): void {
-    const { paths } = rib;
-    const received = paths.received(path);
-    const inForce = paths.inForce(path);
-    const prefix = paths.prefix(path);
-    if (path === rib.best(prefix) || !this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
-    paths.remove(path);
-    this.attributes.release(received);
-    this.#drop(inForce, received);
-  }
-
-  /** Gives back the reference to a set that the rules made, where they made one. */
-  #drop(inForce: number, received: number): void {
-    if (inForce !== NO_SET && inForce !== received) this.attributes.release(inForce);
   }
 }

@@ -104,8 +104,8 @@ export class Listener {
   group: UpdateGroup;
   congested = false;
   endsOfRib = 0;
-  /** Prefixes announced to it so far, again and again. */
-  heard = 0;
+  /** How often it was told each of them so far. */
+  readonly heard = new Map<string, number>();
   readonly #rib: TestRib;
 
   constructor(rib: TestRib, source: number, config = peerConfig(source)) {
@@ -137,7 +137,7 @@ export class Listener {
       addPath ? `${formatPrefix(prefix)} ${pathId}` : formatPrefix(prefix);
     for (const one of update.withdrawn) this.holds.delete(key(one));
     for (const one of update.announced) {
-      this.heard++;
+      this.heard.set(key(one), (this.heard.get(key(one)) ?? 0) + 1);
       this.holds.set(key(one), Buffer.from(update.attributes).toString("hex"));
     }
   }

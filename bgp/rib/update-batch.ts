@@ -86,7 +86,7 @@ export class UpdateBatch {
     if (prefixes.length === 0) return;
     this.#writer.withdraw(this.#rib.family);
     for (const [i, prefix] of prefixes.entries()) {
-      this.#writer.add(this.#rib.prefixes, prefix, this.#addPath ? (pathIds[i] as number) : undefined);
+      this.#writer.add(this.#rib.prefixes, prefix, this.#addPath ? pathIds[i] : undefined);
     }
     this.#endSegment(except, only);
   }

@@ -17,7 +17,8 @@ import type { PeerConfig } from "./peer-config.ts";
 const LOST_SESSION_AGE_MS = 5_000;
 
 /**
- * RFC 4724 5: a peer that speaks graceful restart for at least one family and opens a new connection beside an established session has lost
+ * RFC 4724 5: a peer that speaks graceful restart for at least one family and opens a new connection beside an
+ * established session has lost
  * that session.
  */
 export function isLostSession(established: Fsm, now: number): boolean {

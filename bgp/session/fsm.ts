@@ -2,7 +2,8 @@
  * What the BGP finite state machine of one connection holds, and what its states have in common (RFC 4271 8).
  *
  * A state is a function from an event to the next state and the reason in words; one file each, put together in
- * step.ts. A machine asks its peer for effects (dial, send, close) and never waits. A peer has two machines at most: one
+ * step.ts. A machine asks its peer for effects (dial, send, close) and never waits. A peer has two machines at most:
+ * one
  * that dials, and one for a connection the other side opened (RFC 4271 8.2.1); collision.ts chooses between them.
  */
 import { CeaseSubcode, ErrorCode } from "../wire/codes.ts";

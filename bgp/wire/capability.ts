@@ -82,7 +82,8 @@ export function afiOf(family: Family): number {
 
 /**
  * Reads the value of one Capabilities parameter on top of what earlier ones said. Undefined when a capability overruns
- * it, or when one that is a list is cut off inside an item (RFC 4271 6.2: recognised but malformed). One of fixed length
+ * it, or when one that is a list is cut off inside an item (RFC 4271 6.2: recognised but malformed). One of fixed
+ * length
  * and another length is ignored, as an unknown one is (RFC 5492 3).
  */
 export function decodeCapabilities(octets: Uint8Array, before: Capabilities): Capabilities | undefined {

@@ -34,7 +34,8 @@ interface Run {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Whether a prefix of so many octets of NLRI, path identifier included, fits into a message beside these attributes. One
+ * Whether a prefix of so many octets of NLRI, path identifier included, fits into a message beside these attributes.
+ * One
  * that does not has to be withdrawn from the peer (RFC 4271 9.2, RFC 8654 4).
  */
 export function fits(

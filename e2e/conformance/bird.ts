@@ -3,6 +3,8 @@ import { address4, address6, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
 
 const ROLES = { provider: "provider", customer: "customer", peer: "peer", rs: "rs_server", "rs-client": "rs_client" };
 
+const route = (prefix = "") => `route ${prefix} blackhole;`;
+
 export function birdConfig(): string {
   const protocols = PEER_NAMES.map((name) => {
     const {
@@ -16,7 +18,9 @@ export function birdConfig(): string {
       extendedNextHop,
       longLived,
       dialledOn,
+      maxPrefixes,
     } = planOf(name);
+    const limit = maxPrefixes === undefined ? "" : `import limit ${maxPrefixes} action restart;`;
     return `protocol bgp to_${name} {
   local ${address4(SUBJECT.host)} as ${SUBJECT.asNumber};
   neighbor ${address4(host)}${dialledOn === undefined ? "" : ` port ${dialledOn}`} as ${asNumber};
@@ -32,13 +36,15 @@ export function birdConfig(): string {
   ${routeServerClient ? "rs client;" : ""}
   ${role === undefined ? "" : `local role ${ROLES[role]};`}
   ${strictRole ? "require roles on;" : ""}
-  ipv4 { import all; export all; add paths on; extended next hop ${extendedNextHop ? "on" : "off"}; };
-  ipv6 { import all; export all; add paths on; next hop address ${address6(SUBJECT.host)}; };
+  ipv4 { import all; ${limit} export all; add paths on; extended next hop ${extendedNextHop ? "on" : "off"}; };
+  ipv6 { import all; ${limit} export all; add paths on; next hop address ${address6(SUBJECT.host)}; };
 }`;
   });
   return `router id ${address4(SUBJECT.host)};
 log stderr all;
 protocol device {}
+protocol static { ipv4; ${route(SUBJECT.networks[0])} }
+protocol static { ipv6; ${route(SUBJECT.networks[1])} }
 protocol direct { ipv4; ipv6; interface "lan"; }
 ${protocols.join("\n")}
 `;

@@ -1,4 +1,4 @@
-/** Reads what the speaker under test says. Strict: whatever is not exactly as the RFCs have it throws. */
+/** Reads what the speaker under test says. Strict: whatever is not exactly as the RFCs want it sent throws. */
 import { ipText, type Octets } from "./octets.ts";
 
 export interface Message {
@@ -30,13 +30,15 @@ export interface Heard {
 /** Families, by AFI, whose NLRI carry path identifiers. */
 export type PathIds = ReadonlySet<number>;
 
-export function decodeUpdate(body: Octets, pathIds: PathIds): Heard {
+/** `form`: "sent" as a speaker has to send it, "any" as one has to take it. */
+export function decodeUpdate(body: Octets, pathIds: PathIds, form: "sent" | "any" = "sent"): Heard {
   const cursor = new Cursor(body);
   const withdrawn = readNlri(cursor.take(cursor.u16()), 1, pathIds);
   const list = readAttributes(cursor.take(cursor.u16()));
   const announced = readNlri(cursor.rest(), 1, pathIds);
   const attributes = new Map(list);
   if (attributes.size !== list.length) throw new Error("an attribute stands in an UPDATE twice");
+  if (form === "sent") checkForm(list, withdrawn.length > 0, announced.length > 0);
   let nextHop = "";
   let endOfRib: Heard["endOfRib"] = body.length === 4 ? 4 : undefined;
   const reach = attributes.get(14);
@@ -67,6 +69,17 @@ export function decodeUpdate(body: Octets, pathIds: PathIds): Heard {
   return { withdrawn, announced, route: { attributes, nextHop }, endOfRib };
 }
 
+/** What a sender owes (RFC 7606 5.1, RFC 4271 4.3), though a receiver takes other forms too. */
+function checkForm(list: readonly [number, Attribute][], withdraws: boolean, announces: boolean): void {
+  const multiprotocol = list.filter(([type]) => type === 14 || type === 15);
+  if (multiprotocol.length > 0 && multiprotocol[0] !== list[0]) throw new Error("MP_* is not the first attribute");
+  if ([withdraws, announces].filter(Boolean).length + multiprotocol.length > 1) {
+    throw new Error("an UPDATE mixes withdrawn routes, NLRI and MP_*");
+  }
+  const odd = list.find(([, { flags }]) => (flags & 0x0f) !== 0);
+  if (odd !== undefined) throw new Error(`attribute ${odd[0]} has low flag bits`);
+}
+
 export function readAttributes(octets: Octets): [number, Attribute][] {
   const cursor = new Cursor(octets);
   const list: [number, Attribute][] = [];
@@ -74,7 +87,7 @@ export function readAttributes(octets: Octets): [number, Attribute][] {
     const flags = cursor.u8();
     const type = cursor.u8();
     const length = flags & 0x10 ? cursor.u16() : cursor.u8();
-    list.push([type, { flags: flags & 0xe0, value: cursor.take(length) }]);
+    list.push([type, { flags: flags & ~0x10, value: cursor.take(length) }]);
   }
   return list;
 }

@@ -16,11 +16,13 @@ export interface PeerPlan {
   readonly extendedNextHop?: true;
   /** Seconds of RFC 9494. */
   readonly longLived?: number;
+  /** RFC 4486 6/1 beyond so many prefixes of a family. */
+  readonly maxPrefixes?: number;
   /** The speaker dials it, on this port. */
   readonly dialledOn?: number;
 }
 
-export const SUBJECT = { asNumber: 65_000, host: 1, port: 179 } as const;
+export const SUBJECT = { asNumber: 65_000, host: 1, port: 179, networks: ["203.0.113.128/25", "2001:db8:ffff:1::/64"] };
 
 export const PEERS = {
   /** Says most of what is to be judged. */
@@ -46,6 +48,7 @@ export const PEERS = {
   routeServer: { host: 55, asNumber: 65_055, role: "rs-client" },
   exchangeMember: { host: 56, asNumber: 65_056, role: "rs" },
   lasting: { host: 61, asNumber: 65_061, longLived: 60 },
+  limited: { host: 62, asNumber: 65_062, maxPrefixes: 4 },
   /** The speaker dials these two as well. */
   dialled: { host: 71, asNumber: 65_071, dialledOn: 1179 },
   dialled2: { host: 72, asNumber: 65_072, dialledOn: 1179 },

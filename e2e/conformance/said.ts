@@ -7,7 +7,7 @@ export function prefixesSaid(message: Octets, terms: Terms): string[] {
   if (message[18] !== 2) return [];
   const sends = (terms.addPath ?? []).filter(([, mode]) => (mode & 2) !== 0).map(([afi]) => afi);
   try {
-    return [...decodeUpdate(message.subarray(19), new Set(sends)).announced];
+    return [...decodeUpdate(message.subarray(19), new Set(sends), "any").announced];
   } catch {
     return [];
   }

@@ -14,6 +14,7 @@ export function speakerConfig(socket: string): string {
       extendedNextHop,
       longLived,
       dialledOn,
+      maxPrefixes,
     } = planOf(name);
     return {
       name: name.toLowerCase(),
@@ -28,6 +29,9 @@ export function speakerConfig(socket: string): string {
       extendedMessages: shortMessages === undefined,
       ...(extendedNextHop ? { extendedNextHop: true } : {}),
       ...(longLived === undefined ? {} : { longLivedRestartTime: `${longLived}s` }),
+      ...(maxPrefixes === undefined
+        ? {}
+        : { maxPrefixes: { limit: maxPrefixes, action: "restart", restartAfter: "1s" } }),
       ...(strictRole ? { strictRole: true } : {}),
     };
   });
@@ -37,6 +41,7 @@ export function speakerConfig(socket: string): string {
     routerID: address4(SUBJECT.host),
     listen: [{ address: address4(SUBJECT.host), port: SUBJECT.port }],
     peers,
+    networks: SUBJECT.networks,
     kernel: { install: false },
     api: { socket, http: "off" },
   });

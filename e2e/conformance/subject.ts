@@ -1,6 +1,6 @@
 /** The speaker under test and the segment it shares with the testers: two namespaces and a cable. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { inside, must, run } from "../harness/command.ts";
 import { NODE, OVERLAND } from "../harness/program.ts";
@@ -43,8 +43,10 @@ export class Subject {
         : [...this.#program, "speaker", "--config", file];
     writeFileSync(file, this.#kind === "bird" ? birdConfig() : speakerConfig(`${file}.sock`));
     const log = openSync(this.logFile, "a");
-    const [program = "", ...args] = inside(this.#own, command);
+    // Whatever ends this process ends the speaker too.
+    const [program = "", ...args] = ["setpriv", "--pdeathsig", "KILL", ...inside(this.#own, command)];
     this.#process = spawn(program, args, { stdio: ["ignore", log, log] });
+    closeSync(log);
     await eventually(`${this.#kind} listens`, 15, async () => {
       const { exitCode } = this.#process as ChildProcess;
       if (exitCode !== null) throw new Error(`it ended with ${exitCode}: ${readFileSync(this.logFile, "utf8")}`);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -38,7 +38,7 @@ describe("the launcher", () => {
     withNode("v22.18.0");
     writeFileSync(join(root, "src/main.ts"), "");
     symlinkSync("src/overland", join(root, "link"));
-    const expected = { status: 0, stdout: `<${root}/src/main.ts>\n<get>\n<a b>\n`, stderr: "" };
+    const expected = { status: 0, stdout: `<--max-semi-space-size=4>\n<${root}/src/main.ts>\n<get>\n<a b>\n`, stderr: "" };
     expect(run(launcher)).toEqual(expected);
     expect(run(join(root, "link"))).toEqual(expected);
   });
@@ -50,6 +50,16 @@ describe("the launcher", () => {
     writeFileSync(join(root, "src/main.ts"), "");
     expect(run(launcher).stdout).toMatch(/\/src\/main\.ts>/);
     expect(run(launcher, { OVERLAND_DIST: "1" }).stdout).toMatch(/\/dist\/src\/main\.js>/);
+  });
+
+  it("runs what was built while no source is newer", () => {
+    withNode("v24.0.0");
+    for (const file of ["src/main.ts", "dist/src/main.js"]) writeFileSync(join(root, file), "");
+    utimesSync(join(root, "src/main.ts"), 1000, 1000);
+    expect(run(launcher).stdout).toMatch(/\/dist\/src\/main\.js>/);
+    mkdirSync(join(root, "bgp"));
+    writeFileSync(join(root, "bgp/speaker.ts"), "");
+    expect(run(launcher).stdout).toMatch(/\/src\/main\.ts>/);
   });
 
   it.each([

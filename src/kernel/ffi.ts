@@ -167,7 +167,10 @@ export function sendManyFromPool(fd: number, bytes: Uint8Array, ends: readonly n
 
 /** Octets received into the buffer. */
 export function receive(fd: number, buffer: Uint8Array, flags = 0): number {
-  return checked(c.recv(fd, buffer, buffer.length, flags), "recv");
+  for (;;) {
+    const received = c.recv(fd, buffer, buffer.length, flags);
+    if (received >= 0 || koffi.errno() !== constants.errno.EINTR) return checked(received, "recv");
+  }
 }
 
 const MSG_DONTWAIT = 0x40;

@@ -9,17 +9,17 @@ let stop: () => void;
 let heard: string[];
 let doubts: number;
 
-function watch(withoutPort?: number): () => void {
+function watch(withoutPorts?: readonly number[]): () => void {
   return watchKernel(
     {
       link: ({ index, up, carrier, gone }) =>
         heard.push(`link ${index}${up ? " up" : ""}${carrier ? " carrier" : ""}${gone ? " gone" : ""}`),
       addressGone: (index) => heard.push(`address gone ${index}`),
       route: (kind, route) => heard.push(`${kind} ${formatPrefix(route)} table ${route.table}`),
-      nextHopGone: () => heard.push("nexthop gone"),
+      nextHopChanged: (kind, id) => heard.push(`nexthop ${id} ${kind}`),
       doubt: () => doubts++,
     },
-    { netns: netns.path, ...(withoutPort === undefined ? {} : { withoutPort }) },
+    { netns: netns.path, ...(withoutPorts === undefined ? {} : { withoutPorts }) },
   );
 }
 
@@ -50,7 +50,7 @@ describe("watching the kernel", () => {
     await heardOf("address gone 7");
     ip(netns, "nexthop add id 1 blackhole");
     ip(netns, "nexthop del id 1");
-    await heardOf("nexthop gone");
+    await heardOf("nexthop 1 gone");
     ip(netns, "link del left");
     await heardOf("link 7 gone");
     expect(doubts).toBe(0);
@@ -67,10 +67,10 @@ describe("watching the kernel", () => {
     await heardOf(`new ${prefix} table 1000`);
   });
 
-  it("leaves out what one port asked for, and nothing else", async () => {
+  it("leaves out what certain ports asked for, and nothing else", async () => {
     const routes = KernelRoutes.open({ netns: netns.path });
     stop();
-    stop = watch(routes.port);
+    stop = watch(routes.ports);
     try {
       for (const octet of [1, 2, 3]) routes.blackhole(Uint8Array.of(10, octet, 0, 0), 16);
       expect(await routes.send()).toEqual([]);

@@ -1,6 +1,7 @@
 /** What the kernel changes by itself or at somebody else's hand: links, addresses, routes. */
 import * as nl from "./netlink/constants.ts";
 import { type EventStreamOptions, streamEvents } from "./netlink/event-stream.ts";
+import { readNextHop } from "./netlink/nexthop.ts";
 import type { Message } from "./netlink/reader.ts";
 import { readU32 } from "./netlink/reader.ts";
 import { RouteView } from "./netlink/route-view.ts";
@@ -30,8 +31,8 @@ export interface KernelListener {
   addressGone?(interfaceIndex: number): void;
   /** The view is valid during the call. */
   route?(kind: RouteEventKind, route: RouteView): void;
-  /** A nexthop object is gone, and with it every route that used it. */
-  nextHopGone?(): void;
+  /** A nexthop object is gone, and with it every route that used it; or it leads elsewhere, and they with it. */
+  nextHopChanged?(kind: "new" | "gone", id: number): void;
   /** Events were lost, or may have been: read everything again. */
   doubt(): void;
 }
@@ -42,7 +43,7 @@ export function watchKernel(listener: KernelListener, options: EventStreamOption
   if (listener.link !== undefined) groups |= nl.RTMGRP_LINK;
   if (listener.addressGone !== undefined) groups |= nl.RTMGRP_IPV4_IFADDR | nl.RTMGRP_IPV6_IFADDR;
   if (listener.route !== undefined) groups |= nl.RTMGRP_IPV4_ROUTE | nl.RTMGRP_IPV6_ROUTE;
-  if (listener.nextHopGone !== undefined) groups |= nl.RTMGRP_NEXTHOP;
+  if (listener.nextHopChanged !== undefined) groups |= nl.RTMGRP_NEXTHOP;
   const view = new RouteView();
   const message = (type: number, flags: number, octets: Uint8Array, start: number, end: number) => {
     switch (type) {
@@ -57,8 +58,11 @@ export function watchKernel(listener: KernelListener, options: EventStreamOption
         return listener.link?.(readLinkEvent(type, octets, start));
       case nl.RTM_DELADDR:
         return listener.addressGone?.(readU32(octets, start + 4));
-      case nl.RTM_DELNEXTHOP:
-        return listener.nextHopGone?.();
+      case nl.RTM_NEWNEXTHOP:
+      case nl.RTM_DELNEXTHOP: {
+        const { id } = readNextHop(octets.subarray(start, end));
+        return listener.nextHopChanged?.(type === nl.RTM_NEWNEXTHOP ? "new" : "gone", id);
+      }
     }
   };
   return streamEvents(groups >>> 0, { message, doubt: () => listener.doubt() }, options);

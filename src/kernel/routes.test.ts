@@ -74,9 +74,21 @@ function listed(prefix: string): string[] | string | undefined {
   return route.target.nextHops.map(({ gateway }) => (gateway === undefined ? "" : formatAddress(gateway)));
 }
 
-describe.each([4, 6] as const)("the kernel's IPv%i routes", (family) => {
+const KINDS = [
+  [4, true],
+  [6, true],
+  [4, false],
+  [6, false],
+] as const;
+
+describe.each(KINDS)("the kernel's IPv%i routes, next hops shared: %s", (family, shareNextHops) => {
   const { prefix, gateways } = families[family];
   const [a, b, c] = gateways;
+
+  beforeEach(() => {
+    routes.close();
+    routes = KernelRoutes.open({ netns: netns.path, shareNextHops });
+  });
 
   it("take every change of target from every other as a whole, and list it back", async () => {
     const targets: [RouteTarget | undefined, string[] | string | undefined][] = [
@@ -122,7 +134,7 @@ describe.each([4, 6] as const)("the kernel's IPv%i routes", (family) => {
   });
 
   it.each([100, 70_000])("go into table %i and nowhere else", async (table) => {
-    const elsewhere = KernelRoutes.open({ netns: netns.path, table });
+    const elsewhere = KernelRoutes.open({ netns: netns.path, table, shareNextHops });
     try {
       expect(elsewhere.list()).toEqual([]);
       for (const target of [via(a), via(a, b), { kind: "blackhole" } as const]) {
@@ -136,6 +148,30 @@ describe.each([4, 6] as const)("the kernel's IPv%i routes", (family) => {
     } finally {
       elsewhere.close();
     }
+  });
+});
+
+describe("routes with shared next hops and without", () => {
+  it.each([4, 6] as const)("take each other's place as a whole: IPv%i", async (family) => {
+    const { prefix, gateways } = families[family];
+    const [a, b, c] = gateways;
+    const unshared = KernelRoutes.open({ netns: netns.path, shareNextHops: false });
+    for (const [from, to] of [
+      [unshared, routes],
+      [routes, unshared],
+    ] as const) {
+      for (const before of [via(a), via(a, b), via(a, b, c), { kind: "blackhole" } as const]) {
+        for (const [target, after] of [
+          [via(b), [b]],
+          [via(b, c), [b, c]],
+        ] as const) {
+          expect(await make(prefix, before, from)).toBeUndefined();
+          expect(await make(prefix, target, to)).toBeUndefined();
+          expect(shown(family, prefix)).toEqual(after);
+        }
+      }
+    }
+    unshared.close();
   });
 });
 
@@ -195,10 +231,12 @@ describe("many route changes at once", () => {
   it("are refused, not forgotten, where there is no room", () => {
     const { address, length } = prefixOf("10.9.0.0/16");
     const wide = hops(...Array.from({ length: 200 }, (_, i) => `10.1.0.${i + 2}`));
+    const unshared = KernelRoutes.open({ netns: netns.path, shareNextHops: false });
     let count = 0;
-    while (routes.replace(address, length, wide)) count++;
-    expect(routes.waiting).toBe(count);
-    expect(count).toBeLessThan(1000);
+    while (unshared.replace(address, length, wide)) count++;
+    expect(unshared.waiting).toBe(count);
+    expect(count).toBeLessThan(unshared.capacity);
+    unshared.close();
   });
 });
 
@@ -209,7 +247,7 @@ describe("listing", () => {
   });
 
   it("says when a route's link has lost its carrier", async () => {
-    await make("10.9.0.0/16", via("10.1.0.2"));
+    ip(netns, "route add 10.9.0.0/16 via 10.1.0.2");
     ip(other, "link set right down");
     const route = () => routes.list().find(({ prefix }) => formatPrefix(prefix) === "10.9.0.0/16");
     // The kernel gathers carrier changes for up to a second.

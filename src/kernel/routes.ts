@@ -12,6 +12,7 @@ import { dumpRoutes, type KernelRoute, type NextHop, type RouteMarks } from "./n
 import { RouteBatch } from "./netlink/route-batch.ts";
 import { RouteView } from "./netlink/route-view.ts";
 import { NetlinkSocket, type Refused, refusalError } from "./netlink/socket.ts";
+import { NextHopObjects } from "./nexthop-objects.ts";
 
 export { RT_TABLE_MAIN } from "./netlink/constants.ts";
 export type { KernelRoute, NextHop, RouteTarget } from "./netlink/route.ts";
@@ -38,6 +39,8 @@ export interface KernelRoutesOptions {
   readonly metric?: number;
   /** Number of the routing table, the main one if absent. */
   readonly table?: number;
+  /** False: next hops are written out in every route, and no nexthop object is made. */
+  readonly shareNextHops?: boolean;
 }
 
 /** What waits to be sent at most: some 60 ms of the kernel's work, more than any turn of the speaker's loop takes. */
@@ -56,25 +59,54 @@ export class KernelRoutes {
   readonly #netns: string | undefined;
   readonly #socket: NetlinkSocket;
   readonly #batches: Batches;
+  readonly #objects: NextHopObjects | undefined;
   readonly table: number;
   #inFlight = false;
 
-  private constructor(netns: string | undefined, marks: Required<RouteMarks>) {
+  private constructor(netns: string | undefined, marks: Required<RouteMarks>, share: boolean) {
     this.#netns = netns;
     this.table = marks.table;
-    this.#batches = { writing: new RouteBatch(marks, BATCH), sent: new RouteBatch(marks, BATCH) };
+    this.#objects = share ? new NextHopObjects(netns, marks.protocol, marks.table) : undefined;
+    const batch = () => new RouteBatch(marks, BATCH, this.#objects);
+    this.#batches = { writing: batch(), sent: batch() };
     this.#socket = NetlinkSocket.open(netns);
   }
 
   /** Opens a socket in the namespace; it stays there. */
   static open(options: KernelRoutesOptions = {}): KernelRoutes {
     const { netns, protocol = ROUTE_PROTOCOL, metric = ROUTE_METRIC, table = RT_TABLE_MAIN } = options;
-    return new KernelRoutes(netns, { protocol, metric, table });
+    return new KernelRoutes(netns, { protocol, metric, table }, options.shareNextHops !== false);
   }
 
-  /** The kernel's events name this port where we asked for the change. */
-  get port(): number {
-    return this.#socket.port;
+  /** The kernel's events name one of these ports where we asked for the change. */
+  get ports(): readonly number[] {
+    return [this.#socket.port, ...(this.#objects === undefined ? [] : [this.#objects.port])];
+  }
+
+  /** True when the route goes by exactly these next hops. */
+  goesBy(route: RouteView, nextHops: readonly NextHop[]): boolean {
+    if (route.nextHopId !== 0 && route.nextHopId === this.#objects?.idIfKnown(nextHops)) return true;
+    return route.goesBy(nextHops);
+  }
+
+  /** A nexthop object is gone, or another one now; true if it was ours: routes of ours are gone or go elsewhere. */
+  nextHopLost(id: number): boolean {
+    return this.#objects?.lost(id) === true;
+  }
+
+  /** Around a {@link scan} of our table that shows every route: deletes nexthop objects of ours that none uses. */
+  beginListing(): void {
+    this.#objects?.beginListing(this.waiting === 0 && !this.#inFlight);
+  }
+
+  /** `used`: the nexthop objects of all routes that were shown. */
+  endListing(used: ReadonlySet<number>): void {
+    this.#objects?.endListing(used);
+  }
+
+  /** When none of our routes is left, or none may be. */
+  deleteNextHops(): void {
+    this.#objects?.deleteAll();
   }
 
   /** How many changes may wait at most; fewer where their next hops are many. */
@@ -167,6 +199,7 @@ export class KernelRoutes {
   /** Not while {@link isSending}: another socket could be given the descriptor. */
   close(): void {
     this.#socket.close();
+    this.#objects?.close();
   }
 }
 

@@ -1,4 +1,4 @@
-/** Whose connection is it? The peer of the address, on its interface when it is link-local; or else the range it is in. */
+/** Whose connection it is: of the peer of the address, on its interface when it is link-local, or else of a range. */
 import type { PeerConfig, PeerRange } from "../../bgp/session/peer-config.ts";
 import { type Address, formatAddress } from "../../ipam/net/address.ts";
 import { containsAddress } from "../../ipam/net/prefix.ts";

@@ -7,11 +7,13 @@
  */
 import type { Gateway, UnderlayRoute } from "../../bgp/rib/next-hops.ts";
 import { type Address, formatAddress } from "../../ipam/net/address.ts";
+import type { Prefix } from "../../ipam/net/prefix.ts";
 import type { RouteEventKind } from "../kernel/monitor.ts";
 import type { NextHop, RouteView } from "../kernel/routes.ts";
 import { PrefixSet } from "./prefix-set.ts";
 
-interface Entry extends UnderlayRoute {
+interface Entry {
+  readonly route: UnderlayRoute;
   readonly tos: number;
   readonly type: number;
   /** A next hop's link is down or has no carrier. */
@@ -58,7 +60,7 @@ export class ForeignRoutes {
   underlay(): UnderlayRoute[] {
     const routes: UnderlayRoute[] = [];
     for (const entries of this.#entries.values()) {
-      for (const { prefix, metric, via, down } of entries) if (!down) routes.push({ prefix, metric, via });
+      for (const { route, down } of entries) if (!down) routes.push(route);
     }
     return routes;
   }
@@ -71,23 +73,26 @@ export class ForeignRoutes {
     const after = entriesAfter(kind, before, entry, address.length === 16);
     if (after === undefined) return "unclear";
     if (after.length === before.length && after.every((other, i) => same(other, before[i] as Entry))) return "none";
-    this.#set(key, before, after);
+    this.#set(key, entry.route.prefix, before, after);
     return "changed";
   }
 
-  #set(key: string, before: readonly Entry[], after: readonly Entry[]): void {
+  #set(key: string, prefix: Prefix, before: readonly Entry[], after: readonly Entry[]): void {
     for (const entry of before) this.#count(entry, -1);
     for (const entry of after) this.#count(entry, 1);
     if (after.length === 0) this.#entries.delete(key);
     else this.#entries.set(key, after);
-    const { address, length } = (after[0] ?? (before[0] as Entry)).prefix;
-    if (after.some(({ metric }) => metric === this.#ourMetric)) this.#occupied.add(address, length);
+    this.#occupy(prefix, after);
+  }
+
+  #occupy({ address, length }: Prefix, after: readonly Entry[]): void {
+    if (after.some(({ route }) => route.metric === this.#ourMetric)) this.#occupied.add(address, length);
     else this.#occupied.delete(address, length);
   }
 
-  #count({ via, sharesNextHops }: Entry, by: 1 | -1): void {
+  #count({ route, sharesNextHops }: Entry, by: 1 | -1): void {
     if (sharesNextHops) this.#sharing += by;
-    for (const { interfaceIndex = 0 } of via) {
+    for (const { interfaceIndex = 0 } of route.via) {
       const users = (this.#users.get(interfaceIndex) ?? 0) + by;
       if (users === 0) this.#users.delete(interfaceIndex);
       else this.#users.set(interfaceIndex, users);
@@ -109,13 +114,11 @@ export class ForeignRoutes {
       this.#hops.set(text, via);
     }
     return {
-      prefix: { address, length: route.length },
-      metric: route.metric,
-      via,
+      route: { prefix: { address, length: route.length }, metric: route.metric, via },
       tos: route.tos,
       type: route.type,
       down: route.interfaceDown,
-      sharesNextHops: route.sharesNextHops,
+      sharesNextHops: route.nextHopId !== 0,
     };
   }
 }
@@ -127,15 +130,13 @@ function entriesAfter(
   entry: Entry,
   ipv6: boolean,
 ): Entry[] | undefined {
-  const rivals = before.filter(({ tos, metric }) => tos === entry.tos && metric === entry.metric);
+  const rivals = before.filter(({ tos, route }) => tos === entry.tos && route.metric === entry.route.metric);
   const others = before.filter((other) => !rivals.includes(other));
   const equal = rivals.filter((other) => leadsAs(other, entry));
   switch (kind) {
     case "replaced":
       // Of several the kernel replaces its first, and we don't know which that is.
-      return rivals.length > 1 && equal.length === 0
-        ? undefined
-        : [...before.filter((e) => !rivals.includes(e)), entry];
+      return rivals.length > 1 ? undefined : [...others, entry];
     case "new": {
       // IPv6 joins routes with gateways of one metric, and tells the whole of what came of it.
       const joined = ipv6 && hasGateways(entry) ? rivals.filter((other) => isWithin(other, entry)) : equal;
@@ -144,29 +145,34 @@ function entriesAfter(
     case "gone": {
       if (equal.length > 0) return before.filter((other) => other !== equal[0]);
       if (rivals.length === 0) return [...before];
-      const [whole] = rivals.filter((other) => ipv6 && isWithin(entry, other));
+      const whole = rivals.find((other) => ipv6 && isWithin(entry, other));
       if (whole === undefined) return undefined;
-      const via = whole.via.filter((hop) => !entry.via.some((gone) => describe(gone) === describe(hop)));
-      return [...others, ...rivals.filter((other) => other !== whole), { ...whole, via }];
+      const via = whole.route.via.filter((hop) => !entry.route.via.some((gone) => describe(gone) === describe(hop)));
+      const rest = { ...whole, route: { ...whole.route, via } };
+      return [...others, ...rivals.filter((other) => other !== whole), rest];
     }
   }
 }
 
-function hasGateways({ via }: Entry): boolean {
+function hasGateways({ route: { via } }: Entry): boolean {
   return via.length > 0 && via.every(({ gateway }) => gateway !== undefined);
 }
 
 /** Every next hop of the first is one of the second's. */
 function isWithin(inner: Entry, outer: Entry): boolean {
-  return hasGateways(inner) && inner.via.every((hop) => outer.via.some((other) => describe(other) === describe(hop)));
+  return (
+    hasGateways(inner) &&
+    inner.route.via.every((hop) => outer.route.via.some((other) => describe(other) === describe(hop)))
+  );
 }
 
 function leadsAs(a: Entry, b: Entry): boolean {
-  return a.type === b.type && (a.via === b.via || a.via.map(describe).join() === b.via.map(describe).join());
+  const [viaA, viaB] = [a.route.via, b.route.via];
+  return a.type === b.type && (viaA === viaB || viaA.map(describe).join() === viaB.map(describe).join());
 }
 
 function same(a: Entry, b: Entry): boolean {
-  return a.tos === b.tos && a.metric === b.metric && a.down === b.down && leadsAs(a, b);
+  return a.tos === b.tos && a.route.metric === b.route.metric && a.down === b.down && leadsAs(a, b);
 }
 
 function describe({ gateway, interfaceIndex }: Gateway): string {

@@ -1,4 +1,4 @@
-/** The {@link ForeignRoutes} of the tables a speaker has to do with: the main one, and its own where that is another. */
+/** The {@link ForeignRoutes} of a speaker's tables: the main one, and its own where that is another. */
 import type { UnderlayRoute } from "../../bgp/rib/next-hops.ts";
 import type { Address } from "../../ipam/net/address.ts";
 import type { RouteEventKind } from "../kernel/monitor.ts";

@@ -38,6 +38,8 @@ export class WantedTable implements WantedRoutes {
     for (const [text, gateways] of this.#told) yield { prefix: prefixOf(text), gateways };
   }
 
+  isDeciding = false;
+
   get forwardingCount(): number {
     return this.#told.size;
   }

@@ -24,6 +24,10 @@ class Table implements ForwardingKernel {
 
   readonly capacity = 8192;
 
+  goesBy(): boolean {
+    throw new Error("nothing is listed here");
+  }
+
   replace(address: Address, length: number, hops: readonly Gateway[]): boolean {
     return this.#put(address, length, hops.map(({ gateway }) => formatAddress(gateway as Address)).join());
   }

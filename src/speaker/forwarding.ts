@@ -14,6 +14,7 @@ import { formatPrefix, type Prefix } from "../../ipam/net/prefix.ts";
 import type { FailedWrite, KernelRoutes, RouteView } from "../kernel/routes.ts";
 import type { Log } from "../telemetry/log.ts";
 import { PrefixSet } from "./prefix-set.ts";
+import { RefusedRoutes } from "./refused-routes.ts";
 import { isRoutable } from "./routable.ts";
 
 /** The RIB, as far as forwarding is concerned. What it says is what the sink was told last. */
@@ -25,9 +26,14 @@ export interface WantedRoutes {
   forwarding(): Iterable<{ readonly prefix: Prefix; readonly gateways: readonly Gateway[] }>;
   /** How many prefixes the sink was told a way for. */
   readonly forwardingCount: number;
+  /** It has been told something that it has not yet drawn all conclusions from. */
+  readonly isDeciding: boolean;
 }
 
-export type ForwardingKernel = Pick<KernelRoutes, "replace" | "blackhole" | "remove" | "waiting" | "capacity" | "send">;
+export type ForwardingKernel = Pick<
+  KernelRoutes,
+  "replace" | "blackhole" | "remove" | "waiting" | "capacity" | "send" | "goesBy"
+>;
 
 export interface ForwardingOptions {
   readonly kernel: ForwardingKernel;
@@ -39,15 +45,14 @@ export interface ForwardingOptions {
   readonly log: Log;
 }
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
-const NAMED_IN_LOG = 5;
+const LONGEST_WAIT_MS = 1000;
 
 const NOTHING: WantedRoutes = {
   takeForwardingChanges: () => 0,
   forwardingOf: () => undefined,
   forwarding: () => [],
   forwardingCount: 0,
+  isDeciding: false,
 };
 
 export class Forwarding {
@@ -59,13 +64,12 @@ export class Forwarding {
   readonly #blackholes = new PrefixSet();
   /** To be written as wanted. */
   readonly #due = new PrefixSet();
-  readonly #refused = new PrefixSet();
+  readonly #refused: RefusedRoutes;
   readonly #unroutable = new PrefixSet();
   /** Those of the batch being filled that had been refused before. */
   #retried: Prefix[] = [];
-  #retryDelay = FIRST_RETRY_MS;
-  #retryAt = 0;
   #sweeping = false;
+  #dueSince = 0;
   #sending: Promise<void> | undefined;
 
   constructor({ kernel, wanted, occupied, doubt, log }: ForwardingOptions) {
@@ -74,6 +78,7 @@ export class Forwarding {
     this.#wanted = wanted;
     this.#occupied = occupied;
     this.#log = log;
+    this.#refused = new RefusedRoutes(log);
   }
 
   /** Routes learned over BGP that are in the kernel. */
@@ -99,12 +104,26 @@ export class Forwarding {
 
   /** Writes what is due, and goes on with it by itself where it is much. */
   forward(): void {
-    while (this.#fill() && this.#sending === undefined) this.#send();
+    this.#write(this.#mayWait());
   }
 
   /** Resolves when the kernel has everything. */
   async settle(): Promise<void> {
-    for (this.forward(); this.#sending !== undefined; this.forward()) await this.#sending;
+    for (this.#write(false); this.#sending !== undefined; this.#write(false)) await this.#sending;
+  }
+
+  /**
+   * Where a link went down the kernel has lost routes, and the RIB is about to say that they are not wanted any more:
+   * to write each of them again would be in vain.
+   */
+  #mayWait(): boolean {
+    const now = performance.now();
+    if (this.#due.size === 0) this.#dueSince = now;
+    return this.#wanted.isDeciding && now - this.#dueSince < LONGEST_WAIT_MS;
+  }
+
+  #write(dueMayWait: boolean): void {
+    while (this.#fill(dueMayWait) && this.#sending === undefined) this.#send();
   }
 
   setBlackholes(prefixes: readonly Prefix[]): void {
@@ -141,7 +160,7 @@ export class Forwarding {
     if (this.#blackholes.has(prefix.address, prefix.length)) return route.isBlackhole;
     const gateways = this.#gatewaysOf(prefix);
     if (gateways === undefined) return !this.#sweeping;
-    return route.goesBy(gateways);
+    return this.#kernel.goesBy(route, gateways);
   }
 
   /** True when the kernel should have a route of ours for the prefix. */
@@ -165,11 +184,7 @@ export class Forwarding {
 
   /** Tries again what the kernel refused, less and less often. Time in milliseconds. */
   retry(now: number): void {
-    if (this.#refused.size === 0) this.#retryDelay = FIRST_RETRY_MS;
-    if (this.#refused.size === 0 || now < this.#retryAt) return;
-    for (const { address, length } of this.#refused) this.#due.add(address, length);
-    this.#retryAt = now + this.#retryDelay;
-    this.#retryDelay = Math.min(2 * this.#retryDelay, LAST_RETRY_MS);
+    for (const { address, length } of this.#refused.takeDue(now)) this.#due.add(address, length);
     this.forward();
   }
 
@@ -178,9 +193,9 @@ export class Forwarding {
   }
 
   /** Fills the batch; true when there is something in it. */
-  #fill(): boolean {
-    for (let prefix = this.#due.take(); prefix !== undefined; prefix = this.#due.take()) {
-      if (this.#write(prefix)) continue;
+  #fill(dueMayWait: boolean): boolean {
+    for (let prefix = dueMayWait ? undefined : this.#due.take(); prefix !== undefined; prefix = this.#due.take()) {
+      if (this.#putWanted(prefix)) continue;
       this.#due.add(prefix.address, prefix.length);
       return true;
     }
@@ -194,7 +209,8 @@ export class Forwarding {
     if (this.#blackholes.has(address, length)) return;
     if (!isRoutable(address, length)) return this.#tellUnroutable({ address, length }, gateways);
     this.#refused.delete(address, length);
-    if (gateways !== undefined && this.#occupied(address, length)) return this.#refuseOccupied({ address, length });
+    if (gateways !== undefined && this.#occupied(address, length))
+      return this.#refused.addOccupied({ address, length });
     // Wide sets of next hops may fill the batch before their number does.
     if (!this.#put(address, length, gateways)) this.#due.add(address, length);
   };
@@ -205,12 +221,12 @@ export class Forwarding {
   }
 
   /** Puts in what is wanted of the prefix; false: no room. */
-  #write(prefix: Prefix): boolean {
+  #putWanted(prefix: Prefix): boolean {
     const { address, length } = prefix;
     const black = this.#blackholes.has(address, length);
     const gateways = black ? undefined : this.#gatewaysOf(prefix);
     if ((black || gateways !== undefined) && this.#occupied(address, length)) {
-      this.#refuseOccupied(prefix);
+      this.#refused.addOccupied(prefix);
       return true;
     }
     const done = black ? this.#kernel.blackhole(address, length) : this.#put(address, length, gateways);
@@ -222,8 +238,8 @@ export class Forwarding {
     const retried = this.#retried;
     this.#retried = [];
     const over = (failed: readonly FailedWrite[]) => {
-      this.#failed(failed);
-      if (retried.length > 0) this.#forgive(retried, failed);
+      this.#refused.add(failed, (prefix) => this.wants(prefix));
+      this.#refused.forgive(retried, failed);
     };
     try {
       const outcome = this.#kernel.send();
@@ -235,43 +251,6 @@ export class Forwarding {
     } catch (error) {
       this.#doubt(error);
     }
-  }
-
-  /** What was tried again and did not fail again is no longer refused. */
-  #forgive(retried: readonly Prefix[], failed: readonly FailedWrite[]): void {
-    const again = new PrefixSet();
-    for (const { prefix } of failed) again.add(prefix.address, prefix.length);
-    for (const { address, length } of retried) if (!again.has(address, length)) this.#refused.delete(address, length);
-  }
-
-  #failed(failed: readonly FailedWrite[]): void {
-    const news = new Map<string, string[]>();
-    for (const write of failed) {
-      const { prefix, change, errno } = write;
-      // What is no longer wanted need not be tried again, nor a removal: the next comparison makes it.
-      if (change === "replace" && (!this.wants(prefix) || !this.#refuse(prefix))) continue;
-      const named = news.get(errno);
-      if (named === undefined) news.set(errno, [formatPrefix(prefix)]);
-      else named.push(formatPrefix(prefix));
-    }
-    for (const [errno, prefixes] of news) this.#warn(errno, prefixes);
-  }
-
-  /** True when it was not refused before. */
-  #refuse({ address, length }: Prefix): boolean {
-    if (this.#refused.has(address, length)) return false;
-    this.#refused.add(address, length);
-    return true;
-  }
-
-  /** Somebody else's route is at the prefix: the kernel would replace it, so it is not asked. */
-  #refuseOccupied(prefix: Prefix): void {
-    if (this.#refuse(prefix)) this.#warn("EEXIST", [formatPrefix(prefix)]);
-  }
-
-  #warn(errno: string, prefixes: readonly string[]): void {
-    const named = prefixes.slice(0, NAMED_IN_LOG);
-    this.#log.warn("the kernel refused routes", { errno, routes: prefixes.length, prefixes: named });
   }
 
   #tellUnroutable({ address, length }: Prefix, gateways: readonly Gateway[] | undefined): void {

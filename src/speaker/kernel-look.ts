@@ -24,19 +24,22 @@ export interface Looked {
 
 /** The copies are filled; absent forwarding: our own routes are passed over. */
 export async function lookAtKernel(
-  kernel: Pick<KernelRoutes, "scan" | "table">,
+  kernel: Pick<KernelRoutes, "scan" | "table" | "beginListing" | "endListing">,
   copies: ForeignTables,
   forwarding: Forwarding | undefined,
 ): Promise<Looked> {
   const seen = new PrefixSet();
+  const nextHops = new Set<number>();
   let wrong = 0;
   let whole = true;
   const writeAgain = (prefix: Prefix) => {
     wrong++;
     forwarding?.writeAgain(prefix);
   };
+  kernel.beginListing();
   for (const table of copies.tables) {
     const steps = kernel.scan((route) => {
+      if (route.nextHopId !== 0) nextHops.add(route.nextHopId);
       if (route.protocol !== ROUTE_PROTOCOL) return copies.list(route);
       if (forwarding === undefined || !isOurs(route, kernel.table)) return;
       const prefix = { address: route.address, length: route.length };
@@ -45,6 +48,7 @@ export async function lookAtKernel(
     }, table);
     if (!(await inSlices(steps))) whole = false;
   }
+  if (whole) kernel.endListing(nextHops);
   if (forwarding !== undefined) await inSlices(missing(forwarding, seen, writeAgain));
   return { wrong, whole };
 }

@@ -73,6 +73,7 @@ function under(prefix: string): string | undefined {
   return route?.via.map(({ gateway }) => (gateway === undefined ? "" : formatAddress(gateway))).join(",");
 }
 
+const hopsToNowhere = [{ gateway: addressOf("192.0.2.1") }];
 const V4 = "10.9.0.0/16";
 const V6 = "fd00:9::/48";
 
@@ -91,7 +92,7 @@ describe("routes we want", () => {
     ip(netns, `-6 route del ${V6} proto 201`);
     await until("they are back", () => shown().join() === whole.join());
     ip(netns, `route replace ${V4} via 10.1.0.4 dev left proto 201 metric 1024`);
-    ip(netns, `-6 route append ${V6} via fd00:1::4 dev left proto 201 metric 1024`);
+    ip(netns, `-6 route replace ${V6} via fd00:1::4 dev left proto 201 metric 1024`);
     await until("they are as before", () => shown().join() === whole.join());
     expect(view.forwarding?.installed).toBe(2);
   });
@@ -102,6 +103,29 @@ describe("routes we want", () => {
     ip(netns, "addr replace fd00:1::1/64 dev left nodad");
     await until("they are back", () => shown().join() === whole.join());
   });
+
+  it("are there again after their link had no carrier for a moment", async () => {
+    ip(other, "link set right down");
+    await until("the carrier is gone", () => under("10.1.0.0/24") === undefined);
+    ip(other, "link set right up");
+    await until("they are back", () => shown().join() === whole.join());
+  });
+
+  it("are there again after somebody flushed their nexthop objects", async () => {
+    ip(netns, "nexthop flush");
+    await until("they are back", () => shown().join() === whole.join());
+  });
+
+  it("that are refused by the thousand are counted, and come when they can", async () => {
+    for (let i = 0; i < 40_000; i++)
+      wanted.want(`100.${64 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}/32`, hopsToNowhere);
+    await view.forwarding?.settle();
+    expect([view.forwarding?.refused, view.forwarding?.installed]).toEqual([40_000, 2]);
+    ip(netns, "addr add 192.0.2.9/24 dev left");
+    await until("they are there", () => view.forwarding?.refused === 0, 10_000);
+    expect(view.forwarding?.installed).toBe(40_002);
+    expect(ip(netns, "route show 100.64.156.63")).toContain("via 192.0.2.1");
+  }, 30_000);
 
   it("are there again after the address of their gateways' network was gone for a moment", async () => {
     ip(netns, "addr del 10.1.0.1/24 dev left");

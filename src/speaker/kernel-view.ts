@@ -67,7 +67,7 @@ export class KernelView {
     this.#log = log;
     const where = netns === undefined ? {} : { netns };
     this.#kernel = KernelRoutes.open({ ...where, ...(table === undefined ? {} : { table }) });
-    this.#stops.push(watchKernel(this.#listener(), { ...where, withoutPort: this.#kernel.port }));
+    this.#stops.push(watchKernel(this.#listener(), { ...where, withoutPorts: this.#kernel.ports }));
     for (const { index, up, carrier } of listLinks(netns)) this.#links.set(index, abilities(up, carrier));
     this.#foreign = new ForeignTables(this.#kernel.table);
     let left = 0;
@@ -111,9 +111,13 @@ export class KernelView {
 
   /** Removes what an earlier run left and nobody wants; resolves with how many routes were not as they should be. */
   async sweep(): Promise<number> {
+    this.#forwarding?.startSweeping();
+    return this.left === 0 ? 0 : this.#lookOnceMore();
+  }
+
+  async #lookOnceMore(): Promise<number> {
     // A look that is under way has passed some by.
     await this.#looking;
-    this.#forwarding?.startSweeping();
     await this.#forwarding?.settle();
     return this.look();
   }
@@ -147,8 +151,10 @@ export class KernelView {
   async removeOurs(): Promise<void> {
     if (this.#forwarding === undefined) return;
     this.#forwarding.wantNothing();
-    await this.sweep();
+    this.#forwarding.startSweeping();
+    await this.#lookOnceMore();
     await this.#forwarding.settle();
+    this.#kernel.deleteNextHops();
   }
 
   /** Resolves once the kernel has everything that is wanted; nothing is told from now on. */
@@ -165,8 +171,10 @@ export class KernelView {
       link: (event: LinkEvent) => this.#linkChanged(event),
       addressGone: (index: number) => this.#mayHaveLost(index),
       route: (kind: RouteEventKind, route: RouteView) => this.#routeChanged(kind, route),
-      nextHopGone: () => {
-        if (this.#foreign.hasNextHopObjects) this.#lookAgain.soon();
+      nextHopChanged: (kind: "new" | "gone", id: number) => {
+        // Of routes of others that go elsewhere with their object the kernel tells.
+        if (this.#kernel.nextHopLost(id) || (kind === "gone" && this.#foreign.hasNextHopObjects))
+          this.#lookAgain.soon();
       },
       doubt: () => this.#lookAgain.soon(),
     };

@@ -119,7 +119,7 @@ class Policies {
     });
   }
 
-  /** RFC 8212: what `import` and `export` say is a policy; where one of them alone is said, nothing goes the other way. */
+  /** RFC 8212: what `import` and `export` say is a policy; with only one of them, nothing goes the other way. */
   of(peer: SpeakerPeer, external: boolean): Policy {
     const required = this.#config.ebgpRequiresPolicy === true && external;
     const said = peer.import !== undefined || peer.export !== undefined;

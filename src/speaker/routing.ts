@@ -158,6 +158,9 @@ export class Routing {
       get forwardingCount() {
         return rib.forwardingTables[4].count + rib.forwardingTables[6].count;
       },
+      get isDeciding() {
+        return rib.undecided > 0 || rib.forwardingChangesPending;
+      },
     };
   }
 

@@ -23,6 +23,8 @@ const ALL_INBOXES = 16 * 1024 * 1024;
 const LARGEST_INBOX = 256 * 1024;
 const SMALLEST_INBOX = 64 * 1024;
 const LONGEST_SLEEP_MS = 60_000;
+/** Timers run at multiples of this: those of many sessions, a little apart from each other, wake the process once. */
+const GRID_MS = 100;
 /** Octets that have not gone out for so long show a peer that does not read (RFC 9687), however few they are. */
 const STUCK_MS = 1000;
 
@@ -137,8 +139,9 @@ export class SpeakerLoop implements LinkListener {
     const more = this.#ports.forward();
     clearTimeout(this.#timer);
     if (more || this.#ready.length > 0) return this.#soon();
-    const wait = speaker.nextDue(now()) - now();
-    if (wait <= 0) return this.#soon();
+    const due = speaker.nextDue(now());
+    if (due <= now()) return this.#soon();
+    const wait = Math.ceil(due / GRID_MS) * GRID_MS - now();
     // Not at once when the time has come: what arrived meanwhile is read first, or a hold timer would run out while
     // the keepalive is already here.
     this.#timer = setTimeout(() => this.#soon(), Math.min(Math.ceil(wait), LONGEST_SLEEP_MS));

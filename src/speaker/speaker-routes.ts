@@ -1,4 +1,4 @@
-/** What the agent and the speaker alone both answer about BGP: on the socket everything, over HTTP probes and metrics. */
+/** What agent and speaker alone both answer about BGP: on the socket everything, over HTTP probes and metrics. */
 import type { Reply, Routes } from "../api/server.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { recordedApi } from "./recorded-api.ts";

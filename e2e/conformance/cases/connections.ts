@@ -1,8 +1,8 @@
 /** RFC 4271 4.2, 4.4, 6.8, 8: our own OPEN, timers, who dials, and two connections at once. */
 import { announce, base, type Case, P } from "../case.ts";
 import { capabilitiesOf, type Message } from "../decode.ts";
-import { keepalive } from "../messages.ts";
-import { hex, type Octets, u16, u32 } from "../octets.ts";
+import { keepalive, update } from "../messages.ts";
+import { hex, nlri, type Octets, u16, u32 } from "../octets.ts";
 import { type PeerName, planOf } from "../peers.ts";
 import type { Session } from "../session.ts";
 import type { Stand } from "../stand.ts";
@@ -90,7 +90,25 @@ async function noKeepalives(stand: Stand): Promise<void> {
   await stand.drop("external3");
 }
 
+const OWN = { nextHop: "192.0.2.1", only: [1, 2], path: [65_000] };
+const more = (count: number): Octets =>
+  update({ attributes: base(65_062, 62), nlri: Array.from({ length: count }, (_, i) => nlri(`198.51.100.${i}/32`)) });
+
 export const CONNECTIONS: readonly Case[] = [
+  {
+    id: "4271-9.4-01",
+    title: "our own networks are announced, and withdrawn from nobody",
+    says: [keepalive()],
+    expects: { sees: { external2: { "203.0.113.128/25": OWN, "2001:db8:ffff:1::/64": { path: [65_000] } } } },
+  },
+  {
+    id: "4271-6.7-01",
+    title: "more prefixes than we take end the session with a Cease",
+    by: "limited",
+    says: [more(6)],
+    expects: { reset: "6/1" },
+  },
+
   { id: "4271-4.2-10", title: "our OPEN says who we are and what we can", script: ourOpen },
   {
     id: "4271-6.5-01",

@@ -1,7 +1,7 @@
 /** RFC 4724, 8538, 9494: a neighbour that goes and comes back. */
 import { communities, mpUnreach } from "../attributes.ts";
 import { announce, base, type Case, P, Q } from "../case.ts";
-import { capabilitiesOf } from "../decode.ts";
+import { capabilitiesOf, type Message } from "../decode.ts";
 import { capability, gracefulRestart, notification, update } from "../messages.ts";
 import { cat, hex, type Octets } from "../octets.ts";
 import type { PeerName } from "../peers.ts";
@@ -64,7 +64,6 @@ const story =
       ask("after");
     }
     await stand.drop(by);
-    await stand.drop("external2");
   };
 
 const has = (observer: Session): boolean => observer.routes.has(P);
@@ -91,7 +90,7 @@ export const RFC4724: readonly Case[] = [
     script: async (stand) => {
       const session = await stand.connect("external", restarts(0));
       await session.until("OPEN", () => session.theirOpen !== undefined);
-      const values = capabilitiesOf(session.theirOpen as never).get(64) ?? [];
+      const values = capabilitiesOf(session.theirOpen as Message).get(64) ?? [];
       if (values.length !== 1) throw new Error(`${values.length} graceful restart capabilities`);
       const [head = 0, low = 0, ...families] = values[0] as Octets;
       if ((((head & 15) << 8) | low) === 0) throw new Error("the restart time is 0");
@@ -152,14 +151,33 @@ export const RFC4724: readonly Case[] = [
   },
   {
     id: "4724-4.2-09",
-    title: "the restart time is kept",
+    title: "a neighbour that does not come back in its restart time loses its routes then",
     script: async (stand) => {
-      await story(
-        { terms: restarts(0, 1) },
-        there,
-      )(stand).catch((error: Error) => {
-        throw error;
-      });
+      await story({ terms: restarts(0, 1) }, there)(stand);
+      const observer = await stand.session("external2");
+      await observer.sees(() => !observer.routes.has(P));
+      if (observer.routes.has(P)) throw new Error("the route is still there");
+    },
+  },
+  {
+    id: "4724-4.2-10",
+    title: "what is still stale when the neighbour restarts again goes",
+    script: async (stand) => {
+      const observer = await stand.session("external2");
+      await story({ terms: restarts(0), back: restarts(R_BIT), says: [announce(Q)] }, there)(stand);
+      await stand.settled([observer]);
+      if (observer.routes.has(P) || !observer.routes.has(Q))
+        throw new Error(`of the stale ${P} and the fresh ${Q} there are: ${[...observer.routes.keys()].join(" ")}`);
+    },
+  },
+  {
+    id: "4724-4.2-11",
+    title: "we do not say that we have restarted when we have not",
+    script: async (stand) => {
+      const session = await stand.greeted("external", restarts(0));
+      const [head = 0] = capabilitiesOf(session.theirOpen as Message).get(64)?.[0] ?? [];
+      if ((head & 0x80) !== 0) throw new Error("the R bit is set");
+      await stand.drop("external");
     },
   },
   {

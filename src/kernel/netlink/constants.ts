@@ -31,7 +31,9 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_GETNEIGH = 30;
+export const RTM_NEWNEXTHOP = 104;
 export const RTM_DELNEXTHOP = 105;
+export const RTM_GETNEXTHOP = 106;
 
 /** Multicast groups as bits of sockaddr_nl.nl_groups. */
 export const RTMGRP_LINK = 0x1;
@@ -80,7 +82,6 @@ export const RTA_MULTIPATH = 9;
 export const RTA_TABLE = 15;
 export const RTA_VIA = 18;
 export const RTA_NH_ID = 30;
-export const RTN_UNSPEC = 0;
 export const RTN_UNICAST = 1;
 export const RTN_BLACKHOLE = 6;
 export const RTNH_F_DEAD = 1;
@@ -93,6 +94,11 @@ export const RT_TABLE_MAIN = 254;
 export const RTM_F_CLONED = 0x200;
 export const RTM_F_FIB_MATCH = 0x2000;
 export const RTPROT_STATIC = 4;
+
+export const NHA_ID = 1;
+export const NHA_GROUP = 2;
+export const NHA_OIF = 5;
+export const NHA_GATEWAY = 6;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;

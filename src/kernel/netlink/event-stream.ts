@@ -21,8 +21,8 @@ export interface EventStreamListener {
 export interface EventStreamOptions {
   /** Path of a namespace; the process's own if absent. */
   readonly netns?: string;
-  /** What was done at the request of this netlink port is not told: we know, and it may be half a million. */
-  readonly withoutPort?: number;
+  /** What was done at the request of these netlink ports is not told: we know, and it may be half a million. */
+  readonly withoutPorts?: readonly number[];
 }
 
 /** What the kernel keeps for us while we are busy: some 80,000 routes. */
@@ -39,11 +39,11 @@ export function streamEvents(
   listener: EventStreamListener,
   options: EventStreamOptions = {},
 ): () => void {
-  let stopped = false;
+  const life = { stopped: false };
   const datagram = new Uint8Array(LARGEST_DATAGRAM);
   const hear = (octets: Uint8Array, length: number) => {
     visitMessages(octets, length, (type, flags, _sequence, start, end) => {
-      if (!stopped) listener.message(type, flags, octets, start, end);
+      if (!life.stopped) listener.message(type, flags, octets, start, end);
     });
   };
   const open = (): Socket => {
@@ -51,7 +51,7 @@ export function streamEvents(
     const opened = socketOf(fd, (length, octets) => {
       hear(octets, length);
       try {
-        for (let read = 1; read < BURST && !stopped; read++) {
+        for (let read = 1; read < BURST && !life.stopped; read++) {
           const next = receiveIfAny(fd, datagram);
           if (next === 0) break;
           hear(datagram, next);
@@ -60,7 +60,7 @@ export function streamEvents(
         // ENOBUFS again, told here: the stream goes on, what was said is lost.
         listener.doubt();
       }
-      return !stopped;
+      return !life.stopped;
     });
     // ENOBUFS: the kernel had more to say than the buffer holds. The stream is over; what was said is lost.
     opened.on("error", () => undefined);
@@ -69,7 +69,7 @@ export function streamEvents(
     return opened;
   };
   const reopen = () => {
-    if (stopped) return;
+    if (life.stopped) return;
     try {
       stream = open();
     } catch {
@@ -81,15 +81,15 @@ export function streamEvents(
   };
   let stream = open();
   return () => {
-    stopped = true;
+    life.stopped = true;
     stream.destroy();
   };
 }
 
-function subscribe(groups: number, { netns, withoutPort }: EventStreamOptions): number {
+function subscribe(groups: number, { netns, withoutPorts = [] }: EventStreamOptions): number {
   const fd = openRouteSocket(netns, RECEIVE_BUFFER);
   try {
-    if (withoutPort !== undefined) attachFilter(fd, notFromPort(withoutPort));
+    if (withoutPorts.length > 0) attachFilter(fd, notFromPorts(withoutPorts));
     bind(fd, netlinkName(groups), "to netlink groups");
   } catch (error) {
     close(fd);
@@ -103,22 +103,24 @@ const BPF_JUMP_IF_EQUAL = 0x15;
 const BPF_RETURN = 0x06;
 const NLMSG_PID_OFFSET = 12;
 
-/** "Load nlmsg_pid; if it is the port, keep nothing; else all." The filter loads words as the network orders them. */
-function notFromPort(port: number): Uint8Array {
-  const program = new Uint8Array(4 * 8);
+/** "Load nlmsg_pid; if it is one of the ports, keep nothing; else all." The filter reads words in network order. */
+function notFromPorts(ports: readonly number[]): Uint8Array {
+  const program = new Uint8Array((ports.length + 3) * 8);
   const view = new DataView(program.buffer);
-  const instruction = (at: number, code: number, ifTrue: number, ifFalse: number, value: number) => {
+  const instruction = (at: number, code: number, jumpIfTrue: number, value: number) => {
     view.setUint16(8 * at, code, HOST_IS_LITTLE);
-    view.setUint8(8 * at + 2, ifTrue);
-    view.setUint8(8 * at + 3, ifFalse);
+    view.setUint8(8 * at + 2, jumpIfTrue);
     view.setUint32(8 * at + 4, value, HOST_IS_LITTLE);
   };
-  const asLoaded = new DataView(new ArrayBuffer(4));
-  asLoaded.setUint32(0, port, HOST_IS_LITTLE);
-  instruction(0, BPF_LOAD_WORD, 0, 0, NLMSG_PID_OFFSET);
-  instruction(1, BPF_JUMP_IF_EQUAL, 0, 1, asLoaded.getUint32(0));
-  instruction(2, BPF_RETURN, 0, 0, 0);
-  instruction(3, BPF_RETURN, 0, 0, 0xffffffff);
+  const loaded = new DataView(new ArrayBuffer(4));
+  instruction(0, BPF_LOAD_WORD, 0, NLMSG_PID_OFFSET);
+  for (const [i, port] of ports.entries()) {
+    loaded.setUint32(0, port, HOST_IS_LITTLE);
+    // Over the ports that are left and over "keep all".
+    instruction(1 + i, BPF_JUMP_IF_EQUAL, ports.length - i, loaded.getUint32(0));
+  }
+  instruction(1 + ports.length, BPF_RETURN, 0, 0xffffffff);
+  instruction(2 + ports.length, BPF_RETURN, 0, 0);
   return program;
 }
 

@@ -8,7 +8,7 @@ import type { Address } from "../../../ipam/net/address.ts";
 import type { Prefix } from "../../../ipam/net/prefix.ts";
 import { HOST_IS_LITTLE, RequestBatch } from "./batch.ts";
 import { AF_INET, NLM_F_ACK, RTM_DELROUTE } from "./constants.ts";
-import { type NextHop, type RouteMarks, type RouteTarget, removeRoute, replaceRoute } from "./route.ts";
+import { type NextHop, type RouteMarks, removeRoute, replaceRoute, type WrittenTarget } from "./route.ts";
 
 /** Offsets in words of 4 octets: `struct nlmsghdr`, `struct rtmsg`, then RTA_DST first of all. */
 const TYPE = 1;
@@ -24,20 +24,30 @@ const FAMILY_SHIFT = HOST_IS_LITTLE ? 0 : 24;
 
 const DATAGRAM_CHANGES = 400;
 
+/** Nexthop objects for sets of next hops, as far as there are any. */
+export interface SharedNextHops {
+  idOf(nextHops: readonly NextHop[]): number | undefined;
+  /** Changes when ids are no longer good. */
+  readonly age: number;
+}
+
 type Template = Uint32Array;
 
 /** The messages of one family: for each target, with the prefix left zero. */
 class Templates {
   readonly #any: Prefix;
   readonly #marks: RouteMarks;
+  readonly #shared: SharedNextHops | undefined;
   /** A set of next hops is known again by being the same object. */
-  readonly #unicast = new WeakMap<readonly NextHop[], Template>();
+  #unicast = new WeakMap<readonly NextHop[], Template>();
+  #age = 0;
   readonly blackhole: Template;
   readonly remove: Template;
   #lastHops: readonly NextHop[] | undefined;
   #lastTemplate: Template = new Uint32Array(0);
 
-  constructor(octets: 4 | 16, marks: RouteMarks) {
+  constructor(octets: 4 | 16, marks: RouteMarks, shared: SharedNextHops | undefined) {
+    this.#shared = shared;
     this.#any = { address: new Uint8Array(octets), length: 0 };
     this.#marks = marks;
     this.blackhole = this.#replace({ kind: "blackhole" });
@@ -45,11 +55,13 @@ class Templates {
   }
 
   unicast(nextHops: readonly NextHop[]): Template {
+    if (this.#shared !== undefined && this.#shared.age !== this.#age) this.#forget(this.#shared.age);
     // Neighbours in the table tend to go the same way.
     if (nextHops === this.#lastHops) return this.#lastTemplate;
     let template = this.#unicast.get(nextHops);
     if (template === undefined) {
-      template = this.#replace({ kind: "unicast", nextHops });
+      const id = this.#shared?.idOf(nextHops);
+      template = this.#replace(id === undefined ? { kind: "unicast", nextHops } : { kind: "object", id });
       this.#unicast.set(nextHops, template);
     }
     this.#lastHops = nextHops;
@@ -57,7 +69,13 @@ class Templates {
     return template;
   }
 
-  #replace(target: RouteTarget): Template {
+  #forget(age: number): void {
+    this.#age = age;
+    this.#unicast = new WeakMap();
+    this.#lastHops = undefined;
+  }
+
+  #replace(target: WrittenTarget): Template {
     return templateOf((batch) => replaceRoute(batch, this.#any, target, this.#marks));
   }
 }
@@ -83,8 +101,8 @@ export class RouteBatch {
   #length = 0;
   #count = 0;
 
-  constructor(marks: RouteMarks, { changes, octets }: RouteBatchSize) {
-    this.#templates = { 4: new Templates(4, marks), 16: new Templates(16, marks) };
+  constructor(marks: RouteMarks, { changes, octets }: RouteBatchSize, shared?: SharedNextHops) {
+    this.#templates = { 4: new Templates(4, marks, shared), 16: new Templates(16, marks, shared) };
     this.#words = new Uint32Array(octets >> 2);
     this.#octets = new Uint8Array(this.#words.buffer);
     this.#starts = new Uint32Array(changes);

@@ -4,7 +4,7 @@
 import { type Address, sameAddress } from "../../../ipam/net/address.ts";
 import * as nl from "./constants.ts";
 import { readU16, readU32 } from "./reader.ts";
-import type { KernelRoute, NextHop, RouteTarget } from "./route.ts";
+import type { KernelRoute, NextHop } from "./route.ts";
 
 const ABSENT = -1;
 const DOWN = nl.RTNH_F_DEAD | nl.RTNH_F_LINKDOWN;
@@ -25,8 +25,8 @@ export class RouteView {
   /** RTN_ number. */
   type = 0;
   metric = 0;
-  /** Its next hops are a nexthop object, which other routes share. */
-  sharesNextHops = false;
+  /** Number of the nexthop object that other routes share; 0: none. */
+  nextHopId = 0;
   #flags = 0;
   #interfaceIndex = ABSENT;
   #destination = ABSENT;
@@ -52,7 +52,7 @@ export class RouteView {
     this.type = octets[start + 7] as number;
     this.#flags = readU32(octets, start + 8);
     this.metric = 0;
-    this.sharesNextHops = false;
+    this.nextHopId = 0;
     this.#interfaceIndex = this.#destination = this.#gateway = this.#source = this.#multipath = ABSENT;
     this.#readAttributes(start + nl.RTMSG_LENGTH, end);
     return (this.#flags & nl.RTM_F_CLONED) === 0;
@@ -97,7 +97,7 @@ export class RouteView {
         this.#multipathEnd = end;
         break;
       case nl.RTA_NH_ID:
-        this.sharesNextHops = true;
+        this.nextHopId = readU32(this.#octets, value);
         break;
     }
   }
@@ -190,11 +190,6 @@ export class RouteView {
       ...(this.#source === ABSENT ? {} : { source: this.#octets.slice(this.#source, this.#sourceEnd) }),
       ...(interfaceDown ? { interfaceDown } : {}),
     };
-  }
-
-  /** True when the route is as the target says. */
-  isAs(target: RouteTarget): boolean {
-    return target.kind === "blackhole" ? this.isBlackhole : this.goesBy(target.nextHops);
   }
 }
 

@@ -17,6 +17,9 @@ export type RouteTarget =
   | { readonly kind: "unicast"; readonly nextHops: readonly NextHop[] }
   | { readonly kind: "blackhole" };
 
+/** As {@link RouteTarget}; or the number of a nexthop object that says where to. */
+export type WrittenTarget = RouteTarget | { readonly kind: "object"; readonly id: number };
+
 /** A route as the kernel lists it. `other`: local, unreachable, throw… which we never make. */
 export interface KernelRoute {
   readonly prefix: Prefix;
@@ -70,16 +73,17 @@ function header(batch: RequestBatch, prefix: Prefix, header: RouteHeader): void 
  * Adds the route, or replaces the one of the same prefix and metric as a whole. NLM_F_REPLACE also for IPv6, where a
  * plain "create" of a second gateway is appended to the next hops that are there.
  */
-export function replaceRoute(batch: RequestBatch, prefix: Prefix, target: RouteTarget, marks: RouteMarks): void {
+export function replaceRoute(batch: RequestBatch, prefix: Prefix, target: WrittenTarget, marks: RouteMarks): void {
   const nextHops = target.kind === "unicast" ? target.nextHops : [];
   const direct = nextHops.length > 0 && nextHops.every((hop) => hop.gateway === undefined);
   batch.begin(nl.RTM_NEWROUTE, nl.NLM_F_CREATE | nl.NLM_F_REPLACE);
   // A next hop that is the link itself reaches neighbours only; the kernel refuses it with any wider scope than "link".
   const scope = direct && familyOf(prefix.address) === 4 ? nl.RT_SCOPE_LINK : nl.RT_SCOPE_UNIVERSE;
-  header(batch, prefix, { ...marks, scope, type: target.kind === "unicast" ? nl.RTN_UNICAST : nl.RTN_BLACKHOLE });
+  header(batch, prefix, { ...marks, scope, type: target.kind === "blackhole" ? nl.RTN_BLACKHOLE : nl.RTN_UNICAST });
   batch.attributeU32(nl.RTA_PRIORITY, marks.metric);
   const [only] = nextHops;
-  if (nextHops.length > 1) batch.nest(nl.RTA_MULTIPATH, () => multipath(batch, prefix, nextHops), true);
+  if (target.kind === "object") batch.attributeU32(nl.RTA_NH_ID, target.id);
+  else if (nextHops.length > 1) batch.nest(nl.RTA_MULTIPATH, () => multipath(batch, prefix, nextHops), true);
   else if (only !== undefined) {
     gatewayAttribute(batch, prefix, only.gateway);
     if (only.interfaceIndex !== undefined) batch.attributeU32(nl.RTA_OIF, only.interfaceIndex);

@@ -1,5 +1,16 @@
 /** A route-netlink socket: batches of requests with their failures, and dumps. Synchronous; bound to its namespace. */
-import { bind, close, errnoName, localName, receive, send, sendManyFromPool, setSocketOption, socket } from "../ffi.ts";
+import {
+  bind,
+  close,
+  errnoName,
+  localName,
+  receive,
+  receiveIfAny,
+  send,
+  sendManyFromPool,
+  setSocketOption,
+  socket,
+} from "../ffi.ts";
 import { inNetns } from "../netns.ts";
 import { HOST_IS_LITTLE, type RequestBatch } from "./batch.ts";
 import { AF_NETLINK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./constants.ts";
@@ -20,6 +31,8 @@ const NETLINK_GET_STRICT_CHK = 12;
 const RECEIVE_TIMEOUT = new Uint8Array(BigInt64Array.of(10n, 0n).buffer);
 const NAME_LENGTH = 12;
 const PORT_OFFSET = 4;
+/** A refusal takes a kilobyte of it, and each of the requests sent at once may be refused. */
+const ANSWERS_BUFFER = 32 << 20;
 const MAX_DUMP_ATTEMPTS = 10;
 
 /**
@@ -84,7 +97,7 @@ export class NetlinkSocket implements Netlink {
 
   /** `strict`: dumps list no more than was asked for; a request with what the kernel does not know is refused. */
   static open(netns?: string, { strict = false } = {}): NetlinkSocket {
-    const fd = openRouteSocket(netns, 8 << 20);
+    const fd = openRouteSocket(netns, ANSWERS_BUFFER);
     setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, 4 << 20);
     setSocketOption(fd, SOL_SOCKET, SO_RCVTIMEO, RECEIVE_TIMEOUT);
     setSocketOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
@@ -141,23 +154,22 @@ export class NetlinkSocket implements Netlink {
   *steps(batch: RequestBatch, visit: MessageVisit): Generator<void, Refused | "disturbed" | "whole"> {
     const sequence = this.#number(batch);
     send(this.#fd, batch.seal(sequence));
-    let outcome: Refused | "disturbed" | "whole" = "whole";
-    let done = false;
-    while (!done) {
+    const state: { outcome: Refused | "disturbed" | "whole"; done: boolean } = { outcome: "whole", done: false };
+    for (;;) {
       // To its end before the next step: the buffer is everybody's.
       visitMessages(RECEIVE_BUFFER, receive(this.#fd, RECEIVE_BUFFER), (type, flags, numbered, start, end) => {
         if (numbered !== sequence) return;
-        if ((flags & NLM_F_DUMP_INTR) !== 0) outcome = "disturbed";
-        if (type === NLMSG_DONE) done = true;
+        if ((flags & NLM_F_DUMP_INTR) !== 0) state.outcome = "disturbed";
+        if (type === NLMSG_DONE) state.done = true;
         else if (type === NLMSG_ERROR) {
-          done = true;
+          state.done = true;
           const payload = RECEIVE_BUFFER.subarray(start, end);
-          outcome = refusal({ type, flags, sequence, payload }, 0) ?? outcome;
+          state.outcome = refusal({ type, flags, sequence, payload }, 0) ?? state.outcome;
         } else visit(RECEIVE_BUFFER, start, end);
       });
-      if (!done) yield;
+      if (state.done) return state.outcome;
+      yield;
     }
-    return outcome;
   }
 
   #number(batch: Requests): number {
@@ -180,7 +192,21 @@ export class NetlinkSocket implements Netlink {
   }
 
   #receive(): Message[] {
-    return messagesIn(RECEIVE_BUFFER.subarray(0, receive(this.#fd, RECEIVE_BUFFER)));
+    try {
+      return messagesIn(RECEIVE_BUFFER.subarray(0, receive(this.#fd, RECEIVE_BUFFER)));
+    } catch (error) {
+      this.#empty();
+      throw error;
+    }
+  }
+
+  /** After an overflow the kernel goes on dropping answers until the old ones are read. */
+  #empty(): void {
+    try {
+      while (receiveIfAny(this.#fd, RECEIVE_BUFFER) > 0);
+    } catch {
+      // Another error is one more reason to give up this answer, which the caller does anyway.
+    }
   }
 }
 
