@@ -65,4 +65,12 @@ export type SpeakerEvent =
     }
   | { readonly kind: "end-of-rib"; readonly peer: string; readonly family: Family }
   | { readonly kind: "stale-kept" | "stale-swept"; readonly peer: string; readonly routes: number }
-  | { readonly kind: "bad-update"; readonly peer: string; readonly action: string; readonly text: string };
+  /** RFC 7606 8: `octets` is the whole message in hex. */
+  | {
+      readonly kind: "bad-update";
+      readonly peer: string;
+      readonly action: string;
+      readonly text: string;
+      readonly prefixes: readonly string[];
+      readonly octets: string;
+    };

@@ -18,10 +18,11 @@ import { Peer } from "./session/peer.ts";
 import { changeNeeds, type PeerConfig, type PeerRange } from "./session/peer-config.ts";
 import type { PeerHost } from "./session/peer-host.ts";
 import type { SpeakerOptions } from "./speaker-options.ts";
-import { CeaseSubcode } from "./wire/codes.ts";
+import { CeaseSubcode, MessageType } from "./wire/codes.ts";
 import { type Fault, isFault } from "./wire/fault.ts";
+import { frame } from "./wire/framer.ts";
 import { encodeNotification, encodeShutdownMessage } from "./wire/notification.ts";
-import { sameOctets } from "./wire/octets.ts";
+import { hexOf, sameOctets } from "./wire/octets.ts";
 import { encodeRouteRefresh } from "./wire/route-refresh.ts";
 
 export type { SpeakerOptions } from "./speaker-options.ts";
@@ -52,8 +53,7 @@ export class Speaker {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#restarting = options.restarting;
-    this.rib = new Rib(options.expectedPrefixes);
-    this.rib.forwards = options.forwards !== false;
+    this.rib = new Rib(options.expectedPrefixes, options.forwards);
   }
 
   get neighbors(): readonly Neighbor[] {
@@ -242,8 +242,9 @@ export class Speaker {
     if (imported === undefined || isFault(imported)) return imported && neighbor.count(imported);
     const { name } = neighbor.peer.config;
     for (const fault of imported.faults) {
-      neighbor.count(fault);
-      this.#event({ kind: "bad-update", peer: name, action: fault.action, text: fault.text });
+      const { action, text } = neighbor.count(fault);
+      const octets = hexOf(frame(MessageType.Update, body));
+      this.#event({ kind: "bad-update", peer: name, action, text, prefixes: imported.prefixes, octets });
     }
     if (imported.endOfRib !== undefined) {
       this.#event({ kind: "end-of-rib", peer: name, family: imported.endOfRib });

@@ -3,8 +3,7 @@
  *
  * Per family: the session is lost and the routes are stale; the peer comes back and refreshes them; End-of-RIB, or a
  * deadline, takes away what was not refreshed. When the restart time is over, long-lived routes stay as a last resort.
- * A second loss before the first has been made good starts no new term: what is forwarded meanwhile is never older than
- * two restart times.
+ * A second loss takes away what had not been refreshed since the first.
  */
 import type { Family } from "../ipam/net/address.ts";
 import { FAMILIES, type Rib } from "./rib/rib.ts";
@@ -16,8 +15,6 @@ const END_OF_RIB_WAIT_MS = 120_000;
 
 interface Stale {
   readonly phase: "away" | "long-lived" | "back" | "refresh";
-  /** When the session was lost first. */
-  readonly since: number;
   /** When stale routes have to go at the latest (ms). */
   readonly due: number;
 }
@@ -49,11 +46,11 @@ export class Staleness {
 
   up(negotiated: Negotiated, now: number): void {
     this.#negotiated = negotiated;
-    for (const [family, stale] of [...this.#stale]) {
+    for (const family of [...this.#stale.keys()]) {
       // RFC 4724 4.2: a family not listed again, or whose forwarding state was lost, is gone at once.
       const again = [...(negotiated.peerRestart?.families ?? []), ...negotiated.peerLongLived];
       const preserved = again.some((one) => one.family === family && one.forwardingPreserved);
-      if (preserved) this.#stale.set(family, { ...stale, phase: "back", due: now + END_OF_RIB_WAIT_MS });
+      if (preserved) this.#stale.set(family, { phase: "back", due: now + END_OF_RIB_WAIT_MS });
       else this.#sweep(family);
     }
   }
@@ -72,10 +69,10 @@ export class Staleness {
         this.#stale.delete(family);
         continue;
       }
-      const before = this.#stale.get(family);
-      const since = before === undefined || before.phase === "refresh" ? now : before.since;
+      // RFC 4724 4.2: what was stale already, and has not been refreshed since, goes at the second loss.
+      if (this.#stale.get(family)?.phase === "back") this.#rib.sweep(this.#source, family, "stale");
       kept += this.#rib.markStale(this.#source, family);
-      this.#stale.set(family, { phase: "away", since, due: Math.min(now + restartMs, since + 2 * restartMs) });
+      this.#stale.set(family, { phase: "away", due: now + restartMs });
     }
     return kept;
   }
@@ -89,7 +86,7 @@ export class Staleness {
   /** RFC 7313 4: from here on the peer tells everything again. */
   refreshBegins(family: Family, now: number): void {
     this.#rib.markStale(this.#source, family);
-    this.#stale.set(family, { phase: "refresh", since: now, due: now + END_OF_RIB_WAIT_MS });
+    this.#stale.set(family, { phase: "refresh", due: now + END_OF_RIB_WAIT_MS });
   }
 
   /** The same for a refresh; an end without a beginning is passed over. */
@@ -100,13 +97,13 @@ export class Staleness {
   /** Does what is due; returns how many routes went. */
   tick(now: number): number {
     let swept = 0;
-    for (const [family, { phase, since, due }] of [...this.#stale]) {
+    for (const [family, { phase, due }] of [...this.#stale]) {
       if (due > now) continue;
       const long = this.#negotiated?.peerLongLived.find((one) => one.family === family);
       if (phase === "away" && long !== undefined && this.#longLivedStaleTime !== undefined) {
         const staleTime = Math.min(long.staleTime, this.#longLivedStaleTime);
         this.#rib.markLongLived(this.#source, family);
-        this.#stale.set(family, { phase: "long-lived", since, due: now + staleTime * 1000 });
+        this.#stale.set(family, { phase: "long-lived", due: now + staleTime * 1000 });
       } else swept += this.#sweep(family);
     }
     return swept;

@@ -200,7 +200,7 @@ describe("a BGP port that another program has", () => {
     await eventually("the status says so", 10, async () => {
       const text = await statusText(node());
       expect(text).toMatch(/not ready/);
-      expect(text).toMatch(/cannot listen on BGP port 179: another program has it/);
+      expect(text).toMatch(/cannot listen on port 179: another program has it/);
       return true;
     });
     await end(listener);

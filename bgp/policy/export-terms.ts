@@ -64,7 +64,10 @@ export function exportTerms(
   };
 }
 
-/** A configured address, else our end of the session where it is of the family, else an IPv6 one (RFC 8950). */
+/**
+ * A configured address, else our end of the session where it is of the family. For IPv4 routes an IPv6 one where the
+ * peer takes it (RFC 8950); for IPv6 routes over an IPv4 session our IPv4 address, mapped (RFC 4291 2.5.5.2).
+ */
 function ownNextHop(
   config: PeerConfig,
   { extendedNextHop }: Negotiated,
@@ -74,8 +77,15 @@ function ownNextHop(
   const configured = config.localAddresses[family];
   if (configured !== undefined) return configured;
   if (localAddress?.length === (family === 4 ? 4 : 16)) return localAddress;
-  if (family === 6 || !extendedNextHop) return undefined;
+  if (family === 6) return localAddress && mapped(localAddress);
+  if (!extendedNextHop) return undefined;
   return config.localAddresses[6] ?? localAddress;
+}
+
+function mapped(ipv4: Address): Address {
+  const address = new Uint8Array(16).fill(0xff, 10, 12);
+  address.set(ipv4, 12);
+  return address;
 }
 
 /** Equal for equal terms. */

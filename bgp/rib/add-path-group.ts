@@ -58,7 +58,7 @@ export class AddPathGroup extends UpdateGroup {
   }
 
   protected packPending(): Segment[] {
-    this.batch.begin();
+    this.beginBatch(this.#announced.size);
     const withdrawals = new Withdrawals();
     const states = new Map<number, readonly Announced[]>();
     const undecided: number[] = [];
@@ -69,14 +69,16 @@ export class AddPathGroup extends UpdateGroup {
       else states.set(prefix, this.#place(prefix, withdrawals));
     }
     for (const prefix of undecided) this.pending.add(prefix);
+    this.endBatch();
     for (const { except, prefixes, pathIds } of withdrawals) this.batch.withdraw(prefixes, pathIds, except, NOBODY);
     const segments = this.batch.write(
       (source) => this.members.has(source),
       () => undefined,
     );
     for (const [prefix, state] of states) {
-      this.#setAnnounced(prefix, state);
+      // First: who missed it needs the prefix's number, which may be free once nothing is announced.
       this.missed(prefix);
+      this.#setAnnounced(prefix, state);
       if (state.length === 0) this.rib.releaseIfUnused(prefix);
     }
     return segments;
@@ -111,11 +113,12 @@ export class AddPathGroup extends UpdateGroup {
   #place(prefix: number, withdrawals: Withdrawals): readonly Announced[] {
     const before = this.#announced.get(prefix) ?? NONE;
     const after: Announced[] = [];
-    for (const { pathId, set, from } of this.#wanted(prefix)) {
-      const had = before.find((one) => one.pathId === pathId);
-      const same = had?.set === set && had.from === from;
+    const had = before.length > 0;
+    for (const { pathId, set, from } of had || this.hasRoom(prefix) ? this.#wanted(prefix) : NONE) {
+      const known = before.find((one) => one.pathId === pathId);
+      const same = known?.set === set && known.from === from;
       // The row stands for a path of another source now: that one gets its own path not back, but rid of the old one.
-      if (had !== undefined && had.from !== from) withdrawals.add(had.from, prefix, pathId);
+      if (known !== undefined && known.from !== from) withdrawals.add(known.from, prefix, pathId);
       const outcome = this.outcomes.of(set, from, prefix);
       const announced = outcome !== NO_OUTCOME && (same || this.batch.announce(prefix, pathId, outcome));
       if (announced) after.push({ pathId, set, from });
@@ -123,6 +126,8 @@ export class AddPathGroup extends UpdateGroup {
     for (const { pathId, from } of before) {
       if (!after.some((one) => one.pathId === pathId)) withdrawals.add(from, prefix, pathId);
     }
+    const has = after.length > 0;
+    if (has !== had) this.room += has ? -1 : 1;
     for (const member of this.members.values()) {
       if (member.lags)
         member.missPaths(

@@ -3,6 +3,7 @@
  *
  * One of these stands for a session. Nothing is made per route, and per UPDATE little: the message is read in place.
  */
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { ImportRules } from "../policy/import.ts";
 import type { LocalEnd } from "../session/local-end.ts";
 import type { Negotiated } from "../session/negotiate.ts";
@@ -10,6 +11,7 @@ import type { PeerConfig } from "../session/peer-config.ts";
 import { checkAttributes } from "../wire/attributes.ts";
 import { AttributeFlag, AttributeType } from "../wire/codes.ts";
 import { type Fault, isFault } from "../wire/fault.ts";
+import { prefixesIn } from "../wire/nlri.ts";
 import { u16 } from "../wire/octets.ts";
 import type { AttributeContext } from "../wire/path-attributes.ts";
 import { type NlriRun, UpdateReader } from "../wire/update.ts";
@@ -20,9 +22,11 @@ export interface Imported {
   /** Every fault that did not end the session, for the counters and the log. */
   readonly faults: readonly Fault[];
   readonly endOfRib: 4 | 6 | undefined;
+  /** With faults: what the UPDATE is about (RFC 7606 8: an operator must be able to find out). */
+  readonly prefixes: readonly string[];
 }
 
-const NOTHING_TO_SAY: Imported = { faults: [], endOfRib: undefined };
+const NOTHING_TO_SAY: Imported = { faults: [], endOfRib: undefined, prefixes: [] };
 /** One message is read at a time, whoever sent it. */
 const READER = new UpdateReader();
 /** Attributes with the next hop of MP_REACH_NLRI among them. */
@@ -78,7 +82,8 @@ export class AdjRibIn {
     this.#withdraw(reader.unreach);
     if (classic) this.#announce(reader.announced, one);
     if (multiprotocol) this.#announce(reader.reach, two);
-    return this.#faults.length === 0 ? NOTHING_TO_SAY : { faults: this.#faults, endOfRib: undefined };
+    if (this.#faults.length === 0) return NOTHING_TO_SAY;
+    return { faults: this.#faults, endOfRib: undefined, prefixes: prefixesOf(reader) };
   }
 
   #note(fault: Fault): void {
@@ -103,7 +108,8 @@ export class AdjRibIn {
     this.#withdraw(reader.unreach);
     const { discarded, withdraw, endOfRib } = reader;
     if (discarded.length === 0 && withdraw === undefined && endOfRib === undefined) return NOTHING_TO_SAY;
-    return { faults: withdraw === undefined ? discarded : [...discarded, withdraw], endOfRib };
+    const faults = withdraw === undefined ? discarded : [...discarded, withdraw];
+    return { faults, endOfRib, prefixes: faults.length === 0 ? [] : prefixesOf(reader) };
   }
 
   #speaks(run: NlriRun): boolean {
@@ -153,6 +159,12 @@ export class AdjRibIn {
     const { attributes, nextHops } = this.#rib;
     return new ImportRules(attributes, nextHops, config, this.#negotiated, this.#local?.address);
   }
+}
+
+function prefixesOf({ withdrawn, announced, unreach, reach }: UpdateReader): string[] {
+  return [announced, reach, withdrawn, unreach].flatMap(({ octets, start, end, family, addPath }) =>
+    prefixesIn(octets, start, end, family, addPath).map(({ prefix }) => formatPrefix(prefix)),
+  );
 }
 
 /** The attributes in SCRATCH, the next hop of MP_REACH_NLRI in the place of NEXT_HOP (RFC 4760 3); returns the end. */

@@ -36,7 +36,7 @@ export class BestPathGroup extends UpdateGroup {
   }
 
   protected packPending(): Segment[] {
-    this.batch.begin();
+    this.beginBatch(this.#count);
     /** Prefixes to withdraw, by the source that never heard of them. */
     const withdrawn = new Map<number, number[]>();
     /** Prefixes to withdraw from one member, whose own path is the best now. */
@@ -53,6 +53,7 @@ export class BestPathGroup extends UpdateGroup {
     for (const [from, prefixes] of withdrawn) this.batch.withdraw(prefixes, NO_IDS, from, NOBODY);
     for (const [member, prefixes] of returned) this.batch.withdraw(prefixes, NO_IDS, NOBODY, member);
     for (const prefixes of withdrawn.values()) for (const prefix of prefixes) this.#setAnnounced(prefix, NO_SET, 0);
+    this.endBatch();
     const { set, from } = this.outcomes;
     return this.batch.write(
       (source) => this.members.has(source),
@@ -92,15 +93,17 @@ export class BestPathGroup extends UpdateGroup {
     const outcome = best === NO_PATH ? NO_OUTCOME : this.#outcomeOf(best, prefix, had);
     if (outcome !== NO_OUTCOME && this.batch.announce(prefix, 0, outcome)) {
       const from = this.rib.paths.source(best);
+      if (!had) this.room--;
       if (had && this.#from[prefix] !== from && this.members.has(from)) push(returned, from, prefix);
     } else if (had) {
+      this.room++;
       push(withdrawn, this.#from[prefix] as number, prefix);
       this.missed(prefix);
     } else if (best === NO_PATH) this.rib.releaseIfUnused(prefix);
   }
 
   #outcomeOf(best: number, prefix: number, had: boolean): number {
-    if (!had && this.terms.limit !== undefined && this.#count >= this.terms.limit) return NO_OUTCOME;
+    if (!had && !this.hasRoom(prefix)) return NO_OUTCOME;
     const { paths } = this.rib;
     return this.outcomes.of(paths.inForce(best), paths.source(best), prefix);
   }

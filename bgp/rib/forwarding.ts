@@ -77,6 +77,11 @@ export class ForwardingTable {
     return taken;
   }
 
+  /** What it was told last about a prefix. */
+  told(prefix: number): readonly Gateway[] | undefined {
+    return this.#told[prefix];
+  }
+
   /** Where packets to the prefix should go; undefined: nowhere by us. */
   gatewaysOf(prefix: number): readonly Gateway[] | undefined {
     const { paths } = this.#rib;

@@ -58,6 +58,7 @@ const TERMS: readonly Terms[] = [
   { change: { removePrivateAs: true }, expected: (_prefix, path) => path },
   { change: { exportChain: { ...OPEN_CHAIN, otherwise: "Reject" } }, expected: () => undefined },
   { change: { exportScope: "originated" }, expected: (_prefix, path, own) => (own ? path : undefined) },
+  { change: { maxPrefixesOut: 2 }, expected: (_prefix, path) => path },
 ];
 
 export interface Step {
@@ -245,7 +246,10 @@ export class Play {
     for (const [number, told] of this.#told) {
       const { listener } = told;
       const held = [...listener.holds].map(([key, attributes]) => `${key.split(" ")[0]} ${attributes}`);
-      expect({ number, held: held.sort() }).toEqual({ number, held: this.#expected(number, told).sort() });
+      const expected = this.#expected(number, told).sort();
+      const limit = told.config.maxPrefixesOut;
+      if (limit === undefined) expect({ number, held: held.sort() }).toEqual({ number, held: expected });
+      else this.#checkLimited(number, held, expected, limit);
       expect({ number, ends: listener.endsOfRib }).toEqual({ number, ends: 1 });
       expect(listener.group.countFor(number)).toBe(held.length);
       for (const [key, times] of listener.heard) {
@@ -254,6 +258,14 @@ export class Play {
         expect({ number, key, often: times > changes + told.catchUps }).toEqual({ number, key, often: false });
       }
     }
+  }
+
+  /** Which prefixes are left out is of no concern; how many is, but its own paths count for a peer that has some. */
+  #checkLimited(number: number, held: readonly string[], expected: readonly string[], limit: number): void {
+    const prefixes = (all: readonly string[]) => new Set(all.map((one) => one.split(" ")[0])).size;
+    expect(held.filter((one) => !expected.includes(one))).toEqual([]);
+    expect(prefixes(held)).toBeLessThanOrEqual(limit);
+    if (number === 9) expect(prefixes(held)).toBe(Math.min(limit, prefixes(expected)));
   }
 
   #expected(number: number, { terms, config }: Told): string[] {

@@ -38,13 +38,24 @@ interface NextHop {
   resolution: Resolution | undefined;
 }
 
+const UNKNOWN_METRIC = 0xffffffff;
+
 export class NextHops {
+  readonly #assumesReachable: boolean;
   #routes = new PrefixMap<UnderlayRoute>();
   readonly #byKey = new Map<string, number>();
   readonly #nextHops: (NextHop | undefined)[] = [];
   readonly #free: number[] = [];
   #last = -1;
   #nextSerial = 0;
+
+  /**
+   * `assumesReachable`: this speaker forwards nothing (a reflector, a route server): whether others reach a next hop is
+   * not for this machine's routes to say. What it can reach is preferred all the same.
+   */
+  constructor(assumesReachable = false) {
+    this.#assumesReachable = assumesReachable;
+  }
 
   /**
    * The number of a next hop (4, 16 or 32 octets in place, as MP_REACH_NLRI has them), with one reference more. Of a
@@ -86,12 +97,12 @@ export class NextHops {
 
   /** False for NO_SET too. */
   isReachable(id: number): boolean {
-    return id >= 0 && (this.#nextHops[id] as NextHop).resolution !== undefined;
+    return id >= 0 && (this.#assumesReachable || (this.#nextHops[id] as NextHop).resolution !== undefined);
   }
 
-  /** Of the way to a next hop that is reachable. */
+  /** Of the way to a next hop; of one that is only assumed to be reachable the largest. */
   metric(id: number): number {
-    return (this.#nextHops[id] as NextHop).resolution?.metric ?? 0;
+    return (this.#nextHops[id] as NextHop).resolution?.metric ?? UNKNOWN_METRIC;
   }
 
   /** Undefined: unreachable. */

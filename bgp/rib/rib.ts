@@ -41,13 +41,13 @@ const ROUTES_PER_SET = 4;
 
 export class Rib {
   readonly families: Readonly<Record<Family, FamilyRib>>;
-  readonly nextHops = new NextHops();
+  readonly nextHops: NextHops;
   readonly attributes: AttributeTable;
   readonly sources = new Sources();
   readonly decision: Decision;
   readonly forwardingTables: Readonly<Record<Family, ForwardingTable>>;
-  /** Nobody asks for forwarding changes unless this is set. */
-  forwards = true;
+  /** Whether anybody asks for forwarding changes. */
+  forwards: boolean;
   readonly groups = new Map<string, UpdateGroup>();
   readonly #changes: PathChanges;
 
@@ -55,7 +55,9 @@ export class Rib {
    * `expected`: prefixes of a family that are reserved for: more is possible, but tables that grow are copied. Memory
    * that is not touched is not taken.
    */
-  constructor(expected = FEW) {
+  constructor(expected = FEW, forwards = true) {
+    this.forwards = forwards;
+    this.nextHops = new NextHops(!forwards);
     this.families = { 4: new FamilyRib(4, expected), 6: new FamilyRib(6, expected) };
     this.attributes = new AttributeTable(this.nextHops, Math.max(64, expected / ROUTES_PER_SET));
     this.decision = new Decision(this.attributes, this.nextHops, this.sources);
@@ -119,10 +121,28 @@ export class Rib {
     for (const path of rib.paths.ofSource(source)) {
       const set = rib.paths.received(path);
       const prefix = rib.paths.prefix(path);
-      const inForce = rules.inForce(set, () => rib.prefixes.prefix(prefix));
-      if (inForce !== rib.paths.inForce(path)) this.#changes.replace(rib, path, set, inForce);
+      const stale = rib.paths.isStale(path);
+      const before = rib.paths.inForce(path);
+      let inForce = rules.inForce(set, () => rib.prefixes.prefix(prefix));
+      if (stale && this.#isLastResort(before)) inForce = this.#lastResort(inForce, set);
+      if (inForce !== before) this.#changes.replace(rib, path, set, inForce);
+      // Other rules are no sign of life.
+      rib.paths.setStale(path, stale);
       this.#changes.drop(inForce, set);
     }
+  }
+
+  #isLastResort(inForce: number): boolean {
+    return inForce !== NO_SET && this.attributes.has(inForce, SetFlag.LlgrStale);
+  }
+
+  /** The set with LLGR_STALE, with one reference, in the place of one that the rules made of what was received. */
+  #lastResort(inForce: number, received: number): number {
+    if (inForce === NO_SET || this.#isLastResort(inForce)) return inForce;
+    const attributes = longLivedStale(this.attributes.attributes(inForce));
+    const marked = this.attributes.intern(attributes, this.attributes.scope(inForce));
+    this.#changes.drop(inForce, received);
+    return marked;
   }
 
   /** Marks what a peer announced as stale (RFC 4724 4.2). Returns how many that are. */
@@ -251,20 +271,18 @@ export class Rib {
     return taken + this.forwardingTables[6].take(limit - taken, sink);
   }
 
-  /** Where packets to exactly this prefix should go; undefined: nowhere by us. */
+  /** What the forwarding table was told last about exactly this prefix; undefined: nothing, or that it goes. */
   forwardingOf(prefix: Prefix): readonly Gateway[] | undefined {
     const family = familyOf(prefix.address);
     const id = this.families[family].prefixes.lookup(encodePrefix(prefix), 0);
-    if (id < 0 || this.families[family].marked.has(id)) return undefined;
-    return this.forwardingTables[family].gatewaysOf(id);
+    return id < 0 ? undefined : this.forwardingTables[family].told(id);
   }
 
-  /** Every prefix the forwarding table should have, whatever was taken before: for a whole comparison. */
+  /** Everything the forwarding table has been told and should have: for a whole comparison. */
   *forwarding(): IterableIterator<{ readonly prefix: Prefix; readonly gateways: readonly Gateway[] }> {
     for (const family of FAMILIES) {
-      const rib = this.families[family];
-      for (const { id, prefix } of rib.known()) {
-        const gateways = rib.marked.has(id) ? undefined : this.forwardingTables[family].gatewaysOf(id);
+      for (const { id, prefix } of this.families[family].known()) {
+        const gateways = this.forwardingTables[family].told(id);
         if (gateways !== undefined) yield { prefix, gateways };
       }
     }

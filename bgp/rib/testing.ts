@@ -75,6 +75,7 @@ export class TestRib extends Rib {
   /** What the forwarding table should hold: prefix to gateways. */
   forwardingText(): Record<string, string> {
     this.decideAll();
+    this.takeForwardingChanges(Number.POSITIVE_INFINITY, () => undefined);
     const text = (prefix: Prefix) => formatPrefix(prefix);
     return Object.fromEntries(
       [...this.forwarding()].map(({ prefix, gateways }) => [
@@ -124,7 +125,8 @@ export class Listener {
   /** Everything there is to say, decided before. */
   listen(): Record<string, string> {
     this.#rib.decideAll();
-    for (let now = 0; this.group.nextDue(now) <= now; now++) this.group.work(now);
+    let now = 0;
+    while (this.group.nextDue(now) <= now) this.group.work(now++);
     return Object.fromEntries(this.holds);
   }
 

@@ -97,6 +97,10 @@ export abstract class UpdateGroup {
   readonly outcomes: ExportOutcomes;
   /** Nothing is ever announced: changes need not be looked at. */
   readonly isMute: boolean;
+  /** How many prefixes more the limit lets through, in the batch at hand. */
+  protected room = Number.POSITIVE_INFINITY;
+  /** Prefixes left out for the limit: looked at again once there is room. */
+  readonly #leftOut = new Marks();
   readonly #decision: Decision;
   #blockedSince: number | undefined;
 
@@ -184,6 +188,22 @@ export abstract class UpdateGroup {
       if (member.lags) this.#catchUp(member);
       if (!member.lags && this.pending.size === 0 && this.rib.marked.size === 0) this.#finish(member);
     }
+  }
+
+  protected beginBatch(announced: number): void {
+    this.batch.begin();
+    this.room = (this.terms.limit ?? Number.POSITIVE_INFINITY) - announced;
+  }
+
+  /** Whether a prefix that is not announced may be; it is left out otherwise. */
+  protected hasRoom(prefix: number): boolean {
+    if (this.room > 0) return true;
+    this.#leftOut.add(prefix);
+    return false;
+  }
+
+  protected endBatch(): void {
+    for (let room = this.room; room > 0 && this.#leftOut.size > 0; room--) this.pending.add(this.#leftOut.take());
   }
 
   #mayGoOn(now: number): boolean {

@@ -60,7 +60,8 @@ function encode(attributes: PathAttributes, asOctets: 2 | 4, nextHop: Uint8Array
   put(OPTIONAL_TRANSITIVE, AttributeType.Ipv6ExtendedCommunities, attributes.ipv6ExtendedCommunities);
   put(OPTIONAL_TRANSITIVE, AttributeType.LargeCommunities, attributes.largeCommunities);
   put(OPTIONAL_TRANSITIVE, AttributeType.OnlyToCustomer, u32(attributes.onlyToCustomer));
-  for (const { type, flags, value } of attributes.unknown ?? []) put(flags | AttributeFlag.Partial, type, value);
+  for (const { type, flags, value } of attributes.unknown ?? [])
+    put((flags & 0xf0) | AttributeFlag.Partial, type, value);
   parts.sort((a, b) => a.type - b.type);
   return concat(parts.map(({ octets }) => octets));
 }

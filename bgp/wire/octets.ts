@@ -51,3 +51,9 @@ export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
+
+export function hexOf(octets: Uint8Array): string {
+  let hex = "";
+  for (const octet of octets) hex += octet.toString(16).padStart(2, "0");
+  return hex;
+}

@@ -66,8 +66,8 @@ export function rewriteAttributes(
     }
     const from = to;
     for (let i = at; i < next; i++) out[to++] = octets[i] as number;
-    // RFC 4271 5: whoever passes on what it does not know says so.
-    if (ATTRIBUTES[type] === undefined) out[from] = flags | AttributeFlag.Partial;
+    // RFC 4271 5: whoever passes on what it does not know says so. 4.3: the low four bits are 0 when sent.
+    out[from] = (flags & 0xf0) | (ATTRIBUTES[type] === undefined ? AttributeFlag.Partial : 0);
   }
   return needsLocalPref ? writeLocalPref(out, to, localPref as number) : to;
 }

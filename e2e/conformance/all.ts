@@ -12,7 +12,8 @@ import { RFC4271_OPEN } from "./cases/rfc4271-open.ts";
 import { RFC4456, RFC7947 } from "./cases/rfc4456.ts";
 import { RFC4760 } from "./cases/rfc4760.ts";
 import { RFC6793, RFC7607, RFC9774 } from "./cases/rfc6793.ts";
-import { RFC7606_ATTRIBUTES, RFC7606_FLAGS, RFC7606_STRUCTURE } from "./cases/rfc7606.ts";
+import { RFC7606_FLAGS, RFC7606_STRUCTURE } from "./cases/rfc7606-structure.ts";
+import { RFC7606_ATTRIBUTES } from "./cases/rfc7606-values.ts";
 import { RFC7911 } from "./cases/rfc7911.ts";
 import { RFC9234 } from "./cases/rfc9234.ts";
 

@@ -1,5 +1,5 @@
 /** The same for BIRD 2. */
-import { address4, address6, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
+import { address4, address6, endOf, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
 
 const ROLES = { provider: "provider", customer: "customer", peer: "peer", rs: "rs_server", "rs-client": "rs_client" };
 
@@ -22,8 +22,8 @@ export function birdConfig(): string {
     } = planOf(name);
     const limit = maxPrefixes === undefined ? "" : `import limit ${maxPrefixes} action restart;`;
     return `protocol bgp to_${name} {
-  local ${address4(SUBJECT.host)} as ${SUBJECT.asNumber};
-  neighbor ${address4(host)}${dialledOn === undefined ? "" : ` port ${dialledOn}`} as ${asNumber};
+  local ${endOf(SUBJECT.host, planOf(name))} as ${SUBJECT.asNumber};
+  neighbor ${endOf(host, planOf(name))}${dialledOn === undefined ? "" : ` port ${dialledOn}`} as ${asNumber};
   passive ${dialledOn === undefined ? "on" : "off"};
   connect delay time 1;
   connect retry time 1;
@@ -36,7 +36,10 @@ export function birdConfig(): string {
   ${routeServerClient ? "rs client;" : ""}
   ${role === undefined ? "" : `local role ${ROLES[role]};`}
   ${strictRole ? "require roles on;" : ""}
-  ipv4 { import all; ${limit} export all; add paths on; extended next hop ${extendedNextHop ? "on" : "off"}; };
+  ipv4 {
+    import all; ${limit} export all; add paths on; next hop address ${address4(SUBJECT.host)};
+    extended next hop ${extendedNextHop ? "on" : "off"};
+  };
   ipv6 { import all; ${limit} export all; add paths on; next hop address ${address6(SUBJECT.host)}; };
 }`;
   });

@@ -62,7 +62,6 @@ export interface Case {
 
 export const P = "198.51.100.0/24";
 export const Q = "198.51.101.0/24";
-export const R = "198.51.102.0/24";
 export const P6 = "2001:db8:100::/48";
 export const Q6 = "2001:db8:101::/48";
 

@@ -1,4 +1,4 @@
-/** The speaker under test and its neighbours: one Ethernet segment, a tester's session from each neighbour's address. */
+/** The speaker under test and its neighbours, all on one Ethernet segment; a tester sits at each one's address. */
 
 /** What the neighbour is to the speaker, beside its AS number. */
 export interface PeerPlan {
@@ -14,6 +14,8 @@ export interface PeerPlan {
   readonly shortMessages?: true;
   /** RFC 8950 is switched on towards it. */
   readonly extendedNextHop?: true;
+  /** The session runs over IPv6. */
+  readonly overIPv6?: true;
   /** Seconds of RFC 9494. */
   readonly longLived?: number;
   /** RFC 4486 6/1 beyond so many prefixes of a family. */
@@ -30,6 +32,7 @@ export const PEERS = {
   /** Where most of it is seen. */
   external2: { host: 12, asNumber: 65_002, extendedNextHop: true },
   external3: { host: 13, asNumber: 65_003 },
+  six: { host: 16, asNumber: 65_016, overIPv6: true },
   short: { host: 15, asNumber: 65_015, shortMessages: true },
   /** An AS number that needs four octets. */
   big: { host: 14, asNumber: 4_200_000_014 },
@@ -63,4 +66,6 @@ export const planOf = (name: PeerName): PeerPlan => PEERS[name];
 /** Addresses of a neighbour or of the speaker; `prefix` is what changes where the testers run elsewhere. */
 export const address4 = (host: number): string => `192.0.2.${host}`;
 export const address6 = (host: number): string => `2001:db8:2::${host.toString(16)}`;
+/** Where the connection with that neighbour ends: its own side, and with {@link SUBJECT}'s host the speaker's. */
+export const endOf = (host: number, { overIPv6 }: PeerPlan): string => (overIPv6 ? address6 : address4)(host);
 export const linkLocal = (host: number): string => `fe80::${host.toString(16)}`;

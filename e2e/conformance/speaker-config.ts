@@ -1,5 +1,5 @@
 /** The configuration of `overland speaker` for the stand. */
-import { address4, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
+import { address4, address6, endOf, PEER_NAMES, planOf, SUBJECT } from "./peers.ts";
 
 export function speakerConfig(socket: string): string {
   const peers = PEER_NAMES.map((name) => {
@@ -18,7 +18,7 @@ export function speakerConfig(socket: string): string {
     } = planOf(name);
     return {
       name: name.toLowerCase(),
-      address: address4(host),
+      address: endOf(host, planOf(name)),
       asNumber,
       ...(dialledOn === undefined ? { passive: true } : { port: dialledOn, connectRetryTime: "1s" }),
       families: ["ipv4-unicast", "ipv6-unicast"],
@@ -39,7 +39,7 @@ export function speakerConfig(socket: string): string {
   return JSON.stringify({
     asNumber: SUBJECT.asNumber,
     routerID: address4(SUBJECT.host),
-    listen: [{ address: address4(SUBJECT.host), port: SUBJECT.port }],
+    listen: [address4, address6].map((address) => ({ address: address(SUBJECT.host), port: SUBJECT.port })),
     peers,
     networks: SUBJECT.networks,
     kernel: { install: false },

@@ -9,7 +9,7 @@ import { familiesOf, hasMarker, markers } from "./markers.ts";
 import { keepalive } from "./messages.ts";
 import type { Network } from "./network.ts";
 import type { Octets } from "./octets.ts";
-import { address4, PEER_NAMES, type PeerName, planOf, SUBJECT } from "./peers.ts";
+import { address4, endOf, PEER_NAMES, type PeerName, planOf, SUBJECT } from "./peers.ts";
 import { Session } from "./session.ts";
 import { openOf, type Terms } from "./terms.ts";
 
@@ -55,7 +55,8 @@ export class Stand {
   async connect(name: PeerName, terms: Terms = {}): Promise<Session> {
     await this.drop(name);
     const session = new Session(this.network, terms);
-    session.dial(address4(planOf(name).host), address4(SUBJECT.host), SUBJECT.port);
+    const plan = planOf(name);
+    session.dial(endOf(plan.host, plan), endOf(SUBJECT.host, plan), SUBJECT.port);
     this.#sessions.set(name, session);
     await session.until("TCP connection", () => session.connected);
     return session;

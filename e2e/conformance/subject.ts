@@ -43,8 +43,7 @@ export class Subject {
         : [...this.#program, "speaker", "--config", file];
     writeFileSync(file, this.#kind === "bird" ? birdConfig() : speakerConfig(`${file}.sock`));
     const log = openSync(this.logFile, "a");
-    // Whatever ends this process ends the speaker too.
-    const [program = "", ...args] = ["setpriv", "--pdeathsig", "KILL", ...inside(this.#own, command)];
+    const [program = "", ...args] = mortal(inside(this.#own, command));
     this.#process = spawn(program, args, { stdio: ["ignore", log, log] });
     closeSync(log);
     await eventually(`${this.#kind} listens`, 15, async () => {
@@ -97,3 +96,6 @@ export class Subject {
     await batch(["-n", testers], [...PEER_NAMES.flatMap((name) => addresses(planOf(name).host)), ...up(2)]);
   }
 }
+
+/** Whatever ends this process ends the command too. */
+const mortal = (command: readonly string[]): string[] => ["setpriv", "--pdeathsig", "KILL", ...command];

@@ -17,6 +17,8 @@ const SIGNS = {
   frr: [["/usr/lib/frr/bgpd"], ["/usr/lib/frr/zebra"], ["vtysh"]],
   gobgpd: [["gobgpd"]],
   openbgpd: [["/usr/sbin/bgpd"]],
+  exabgp: [["exabgp"]],
+  bgpdump: [["bgpdump"]],
   "etcd-server": [["etcd"]],
   "etcd-client": [["etcdctl"]],
   iproute2: [["ip"]],
@@ -38,6 +40,7 @@ const SERVICES = {
   frr: ["frr"],
   gobgpd: ["gobgpd"],
   openbgpd: ["openbgpd", "bgplgd"],
+  exabgp: ["exabgp"],
   "etcd-server": ["etcd"],
 };
 const POLICY = "/usr/sbin/policy-rc.d";

@@ -99,6 +99,9 @@ async function bench([name = "", ...args]) {
     process.stderr.write(`npm run bench ${BENCHES.join("|")} -- [--help]: which one?\n`);
     return { passed: 0, failed: 1 };
   }
+  // What is measured is the program as it is shipped.
+  const { failed } = await build();
+  if (failed > 0) return { passed: 0, failed };
   return tally(await runVisibly([NODE, `${ROOT}/e2e/bench/${name}.ts`, ...args]));
 }
 

@@ -12,7 +12,9 @@ export class Callers {
     this.#ranges = [...ranges].sort((a, b) => b.range.length - a.range.length);
   }
 
-  /** `device`: the interface a link-local caller came by. Several peers may share an address; terms of TCP they share. */
+  /**
+   * `device`: the interface a link-local caller came by. Several peers may share an address; terms of TCP they share.
+   */
   of(address: Address, device: string | undefined): PeerConfig | undefined {
     const named = this.#byAddress.get(formatAddress(address)) ?? [];
     const known = named.find((peer) => peer.device === undefined || device === undefined || peer.device === device);

@@ -46,7 +46,7 @@ describe("a peer of the file, as the speaker is told", () => {
       longLivedStaleTime: undefined,
       addPath: { send: false, receive: false },
       extendedMessages: true,
-      extendedNextHop: false,
+      extendedNextHop: true,
       role: undefined,
       strictRole: false,
       localAddresses: {},

@@ -31,7 +31,7 @@ interface Story {
 /** The observer and what it has heard by then. */
 type Check = (observer: Session, when: "away" | "back" | "after") => string | undefined;
 
-/** `P` is announced, the session ends, the neighbour comes back and says something; the observer is asked at each step. */
+/** `P` is announced, the session ends, the neighbour comes back and says something; at each step we look. */
 const story =
   ({ by = "external", terms, ends, back, says = [] }: Story, check: Check, watching: Terms = {}) =>
   async (stand: Stand) => {

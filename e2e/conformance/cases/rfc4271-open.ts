@@ -152,6 +152,17 @@ export const RFC4271_OPEN: readonly Case[] = [
     "2/2",
     { by: "big" },
   ),
+  agreed(
+    "6793-3-04",
+    "of two numbers that differ that in the capability counts",
+    open({
+      asNumber: 1,
+      identifier: "192.0.2.14",
+      capabilities: capabilitiesFor(PEERS.big.asNumber, {}),
+    }),
+    {},
+    "big",
+  ),
   refused(
     "6793-3-03",
     "the capability with another AS number",

@@ -228,4 +228,26 @@ export const RFC4760: readonly Case[] = [
   withdraws6("2545-3-05", "next hop ::", to6(ip("::"), nlri(P6))),
   withdraws6("2545-3-06", "a multicast IPv6 next hop", to6(ip("ff02::1"), nlri(P6))),
   withdraws6("2545-3-07", "our own address as IPv6 next hop", to6(ip("2001:db8:2::1"), nlri(P6))),
+  {
+    id: "4760-1-01",
+    title: "a session over IPv6 carries IPv4 and IPv6 routes",
+    by: "six",
+    says: [
+      announce(P, ...base(65_016, 16)),
+      update({ attributes: [mpReach(2, ip("2001:db8:2::10"), [nlri(P6)]), ...base6(65_016)] }),
+    ],
+    expects: {
+      sees: { external2: { [P]: { with: [asPath(65_000, 65_016)] }, [P6]: { with: [asPath(65_000, 65_016)] } } },
+    },
+  },
+  {
+    id: "4760-1-02",
+    title: "a neighbour over IPv6 gets both, each with a next hop of its own family",
+    says: [announce(P), announce6()],
+    expects: {
+      sees: {
+        six: { [P]: { nextHop: ["192.0.2.1", "192.0.2.11"] }, [P6]: { nextHop: OWN6, with: [asPath(65_000, 65_001)] } },
+      },
+    },
+  },
 ];
