@@ -44,7 +44,7 @@ const SOURCES = FOLDERS.flatMap((folder) =>
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   "ipam/net": [],
   "bgp/wire": ["ipam/net"],
-  "bgp/session": ["ipam/net", "bgp/wire"],
+  "bgp/session": ["ipam/net", "bgp/wire", "bgp/policy"],
   "bgp/rib": ["ipam/net", "bgp/wire", "bgp/session", "bgp/policy"],
   "bgp/policy": ["ipam/net", "bgp/wire", "bgp/session", "bgp/rib"],
   bgp: ["ipam/net", "bgp/wire", "bgp/session", "bgp/rib", "bgp/policy"],

@@ -2,8 +2,9 @@
  * Many speakers, one virtual clock, one seed: whole networks without a socket.
  *
  * Every speaker sits at addresses; a dial finds the speaker at the address dialled. Octets and closings arrive after a
- * random delay, in order within a connection, cut into random chunks. Links can be cut (everything is lost silently)
- * and speakers killed (their connections close at the other end, as a kernel does for a dead process).
+ * random delay, in order within a connection, cut into random chunks. Links can be cut (everything is lost silently,
+ * and a connection that lost something delivers nothing any more: never a stream with a hole) and speakers killed (their
+ * connections close at the other end, as a kernel does for a dead process).
  */
 import { type Address, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
@@ -24,6 +25,8 @@ interface Endpoint {
   readonly id: number;
   /** Earliest arrival of the next thing sent from here: order within a connection. */
   clearAt: number;
+  /** Something sent from here was lost. */
+  broken: boolean;
   peer: Endpoint | undefined;
 }
 
@@ -35,6 +38,8 @@ export class SimulatedHost {
   readonly underlay: readonly UnderlayRoute[];
   /** What the forwarding table would hold: prefix to gateways, in text. Survives the speaker. */
   readonly fib = new Map<string, string>();
+  /** What of it an earlier speaker put there and this one has not spoken of. */
+  readonly leftBehind = new Set<string>();
   readonly events: SpeakerEvent[] = [];
   readonly endpoints = new Map<number, Endpoint>();
   speaker: Speaker | undefined;
@@ -50,16 +55,15 @@ export class SimulatedHost {
 
 interface Delivery {
   readonly at: number;
-  readonly order: number;
   run(): void;
 }
 
 export class Network {
   readonly random: () => number;
   readonly hosts = new Map<string, SimulatedHost>();
+  readonly #byAddress = new Map<string, SimulatedHost>();
   readonly #cut = new Set<string>();
-  #deliveries: Delivery[] = [];
-  #order = 0;
+  readonly #deliveries: Delivery[] = [];
   now = 0;
 
   constructor(seed: number) {
@@ -69,13 +73,25 @@ export class Network {
   addHost(name: string, options: HostOptions): SimulatedHost {
     const host = new SimulatedHost(name, options);
     this.hosts.set(name, host);
+    for (const address of options.addresses) this.#byAddress.set(formatAddress(address), host);
     return host;
   }
 
+  /** `restarting`: the forwarding table outlived the speaker before; else it starts empty. */
   start(name: string, restarting = false): void {
     const host = this.#host(name);
+    if (!restarting) host.fib.clear();
+    for (const prefix of host.fib.keys()) host.leftBehind.add(prefix);
     host.speaker = new Speaker({ random: this.random, restarting });
     this.tell(name, { kind: "underlay", routes: host.underlay });
+  }
+
+  /** The speaker has heard what there is to hear: what it has not spoken of goes from the forwarding table. */
+  endRestart(name: string): void {
+    const host = this.#host(name);
+    host.speaker?.endRestart();
+    for (const prefix of host.leftBehind) host.fib.delete(prefix);
+    host.leftBehind.clear();
   }
 
   /** As kill -9: the kernel closes the process's connections, the forwarding table stays. */
@@ -128,6 +144,7 @@ export class Network {
     for (const work of speaker.work(this.now)) this.#do(host, work);
     speaker.takeForwardingChanges(Number.POSITIVE_INFINITY, (_family, address, length, gateways) => {
       const prefix = formatPrefix({ address: address.slice(), length });
+      host.leftBehind.delete(prefix);
       if (gateways === undefined) host.fib.delete(prefix);
       else host.fib.set(prefix, gateways.map(({ gateway }) => gateway && formatAddress(gateway)).join(","));
     });
@@ -154,23 +171,25 @@ export class Network {
   }
 
   #dial(host: SimulatedHost, { connection, peer }: Extract<Work, { kind: "dial" }>): void {
-    const target = [...this.hosts.values()].find(({ addresses }) =>
-      addresses.some((address) => formatAddress(address) === formatAddress(peer.address)),
-    );
-    const near: Endpoint = { host, id: connection, clearAt: this.now, peer: undefined };
+    const target = this.#byAddress.get(formatAddress(peer.address));
+    const near: Endpoint = { host, id: connection, clearAt: this.now, broken: false, peer: undefined };
     host.endpoints.set(connection, near);
     if (target === undefined || this.#isCut(host, target)) return;
     this.#later(near, target, () => {
+      // Given up meanwhile, or dialled by a speaker that is gone.
+      if (host.endpoints.get(connection) !== near) return;
       if (target.speaker === undefined) {
         host.endpoints.delete(connection);
         this.#after(() => this.#tellHost(host, { kind: "closed", connection, reason: "connection refused" }));
         return;
       }
-      const far: Endpoint = { host: target, id: target.nextAccepted, clearAt: this.now, peer: near };
+      const far: Endpoint = { host: target, id: target.nextAccepted, clearAt: this.now, broken: false, peer: near };
       target.nextAccepted += 2;
       near.peer = far;
       target.endpoints.set(far.id, far);
-      this.#later(far, host, () => this.#tellHost(host, { kind: "connected", connection }));
+      this.#later(far, host, () => {
+        if (host.endpoints.get(connection) === near) this.#tellHost(host, { kind: "connected", connection });
+      });
       const address = peer.sourceAddress ?? host.address;
       this.#tellHost(target, { kind: "accepted", connection: far.id, address });
     });
@@ -206,11 +225,16 @@ export class Network {
   }
 
   #later(from: Endpoint, to: SimulatedHost, run: () => void): void {
-    if (this.#isCut(from.host, to)) return;
+    if (this.#isLost(from, to)) return;
     from.clearAt = Math.max(from.clearAt, this.now + 1 + Math.floor(this.random() * LONGEST_DELAY_MS));
     this.#schedule(from.clearAt, () => {
-      if (!this.#isCut(from.host, to)) run();
+      if (!this.#isLost(from, to)) run();
     });
+  }
+
+  #isLost(from: Endpoint, to: SimulatedHost): boolean {
+    if (this.#isCut(from.host, to)) from.broken = true;
+    return from.broken;
   }
 
   #after(run: () => void): void {
@@ -218,8 +242,9 @@ export class Network {
   }
 
   #schedule(at: number, run: () => void): void {
-    this.#deliveries.push({ at, order: this.#order++, run });
-    this.#deliveries.sort((a, b) => a.at - b.at || a.order - b.order);
+    let place = this.#deliveries.length;
+    while (place > 0 && (this.#deliveries[place - 1] as Delivery).at > at) place--;
+    this.#deliveries.splice(place, 0, { at, run });
   }
 
   #isCut(a: SimulatedHost, b: SimulatedHost): boolean {
