@@ -189,7 +189,7 @@ describe("what a session is made of", () => {
     const stand = new PeerStand({ passive: true });
     stand.peer.start(0);
     const restartSaid = () => {
-      const open = stand.sent.filter((octets) => octets[18] === 1).at(-1) as Uint8Array;
+      const open = stand.sent.findLast((octets) => octets[18] === 1) as Uint8Array;
       const said = (decodeOpen(open.subarray(19)) as Open).capabilities.gracefulRestart;
       return [said?.restarted, said?.families.map(({ forwardingPreserved }) => forwardingPreserved)];
     };

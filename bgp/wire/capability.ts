@@ -87,7 +87,7 @@ export function afiOf(family: Family): number {
  * and another length is ignored, as an unknown one is (RFC 5492 3).
  */
 export function decodeCapabilities(octets: Uint8Array, before: Capabilities): Capabilities | undefined {
-  let capabilities = before;
+  const capabilities = { ...before };
   let at = 0;
   while (at < octets.length) {
     if (at + 2 > octets.length) return undefined;
@@ -96,7 +96,7 @@ export function decodeCapabilities(octets: Uint8Array, before: Capabilities): Ca
     if (value.length !== length) return undefined;
     const said = CAPABILITIES[octets[at] as number]?.(value, capabilities);
     if (said === CUT_OFF) return undefined;
-    if (said !== undefined) capabilities = { ...capabilities, ...said };
+    if (said !== undefined) Object.assign(capabilities, said);
     at += 2 + length;
   }
   return capabilities;

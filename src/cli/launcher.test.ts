@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -38,7 +47,11 @@ describe("the launcher", () => {
     withNode("v22.18.0");
     writeFileSync(join(root, "src/main.ts"), "");
     symlinkSync("src/overland", join(root, "link"));
-    const expected = { status: 0, stdout: `<--max-semi-space-size=4>\n<${root}/src/main.ts>\n<get>\n<a b>\n`, stderr: "" };
+    const expected = {
+      status: 0,
+      stdout: `<--max-semi-space-size=4>\n<${root}/src/main.ts>\n<get>\n<a b>\n`,
+      stderr: "",
+    };
     expect(run(launcher)).toEqual(expected);
     expect(run(join(root, "link"))).toEqual(expected);
   });
