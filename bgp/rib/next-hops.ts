@@ -57,6 +57,10 @@ export class NextHops {
     this.#assumesReachable = assumesReachable;
   }
 
+  get size(): number {
+    return this.#byKey.size;
+  }
+
   /**
    * The number of a next hop (4, 16 or 32 octets in place, as MP_REACH_NLRI has them), with one reference more. Of a
    * global and a link-local address the global one counts, unless it is none.

@@ -37,16 +37,9 @@ export function decodeOpen(body: Uint8Array): Open | Fault {
   if ("action" in capabilities) return capabilities;
   const myAs = u16(body, 1);
   const asNumber = capabilities.fourOctetAs ?? myAs;
-  const wrong = wrongAs(myAs, asNumber);
-  if (wrong !== undefined) return resetFault(ErrorCode.Open, 2, wrong);
+  // RFC 7607 2. Where the two differ otherwise, the capability counts (RFC 6793 4.1).
+  if (myAs === 0 || asNumber === 0) return resetFault(ErrorCode.Open, 2, "AS number 0");
   return { asNumber, holdTime, bgpIdentifier, capabilities };
-}
-
-/** `myAs`: the fixed field; `asNumber`: what the capability says where there is one (RFC 6793 4.1, RFC 7607 2). */
-function wrongAs(myAs: number, asNumber: number): string | undefined {
-  if (myAs === 0 || asNumber === 0) return "AS number 0";
-  // Where the two differ, the number in the capability counts.
-  return undefined;
 }
 
 function decodeParameters(body: Uint8Array): Capabilities | Fault {

@@ -1,0 +1,80 @@
+/** One Ethernet segment of a scenario's own: a bridge, and a namespace with an address of each family per station. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { inside, must, run } from "../harness/command.ts";
+
+export interface Station {
+  readonly netns: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  /** For files of the program that runs there. */
+  readonly base: string;
+}
+
+export class Segment {
+  readonly directory = mkdtempSync(`${tmpdir()}/overland-interop-`);
+  readonly #prefix = `ovl-e2ei${process.pid}-`;
+  readonly #namespaces: string[] = [];
+  readonly #processes: ChildProcess[] = [];
+
+  async make(): Promise<void> {
+    // Daemons give up root.
+    chmodSync(this.directory, 0o755);
+    await this.#namespace("hub");
+    await must(["ip", "-n", this.#name("hub"), "link", "add", "br0", "type", "bridge"]);
+    await must(["ip", "-n", this.#name("hub"), "link", "set", "br0", "up"]);
+  }
+
+  /** Host number `n` of 10.88.0.0/24 and fd88::/64. */
+  async station(name: string, n: number): Promise<Station> {
+    const netns = await this.#namespace(name);
+    const hub = this.#name("hub");
+    await must(["ip", "link", "add", "eth0", "netns", netns, "type", "veth", "peer", "name", name, "netns", hub]);
+    await must(["ip", "-n", hub, "link", "set", name, "master", "br0", "up"]);
+    const station = { netns, ipv4: `10.88.0.${n}`, ipv6: `fd88::${n}`, base: `${this.directory}/${name}` };
+    await must(["ip", "-n", netns, "link", "set", "lo", "up"]);
+    await must(["ip", "-n", netns, "link", "set", "eth0", "up"]);
+    await must(["ip", "-n", netns, "address", "add", `${station.ipv4}/24`, "dev", "eth0"]);
+    await must(["ip", "-n", netns, "address", "add", `${station.ipv6}/64`, "dev", "eth0", "nodad"]);
+    return station;
+  }
+
+  /** Runs for as long as the segment is there; its words go to `<base>.log`. */
+  start({ netns, base }: Station, command: readonly string[]): ChildProcess {
+    const log = openSync(`${base}.log`, "a");
+    const [file = "", ...args] = inside(netns, command);
+    const child = spawn(file, args, { stdio: ["ignore", log, log], detached: true });
+    closeSync(log);
+    this.#processes.push(child);
+    return child;
+  }
+
+  logOf({ base }: Station): string {
+    return readFileSync(`${base}.log`, "utf8").slice(-3000);
+  }
+
+  async remove(): Promise<void> {
+    for (const { pid } of this.#processes) {
+      try {
+        // Daemons of several processes are a group of their own.
+        if (pid !== undefined) process.kill(-pid, "SIGKILL");
+      } catch {
+        // Ended before.
+      }
+    }
+    for (const name of this.#namespaces) await run(["ip", "netns", "del", name]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #name(name: string): string {
+    return `${this.#prefix}${name}`;
+  }
+
+  async #namespace(name: string): Promise<string> {
+    const netns = this.#name(name);
+    await must(["ip", "netns", "add", netns]);
+    this.#namespaces.push(netns);
+    return netns;
+  }
+}
