@@ -84,7 +84,7 @@ export class Neighbor {
     this.overLimit.clear();
     this.adjRibIn = new AdjRibIn(this.#rib, this.source, config, negotiated, local);
     this.#takeLimit();
-    this.#rib.sources.set(this.source, {
+    this.#rib.setSource(this.source, {
       name: config.name,
       external: negotiated.external,
       peerId: negotiated.peerId,
@@ -127,7 +127,7 @@ export class Neighbor {
     if (session === undefined || this.adjRibIn === undefined) return;
     const { negotiated, local } = session;
     const source = this.#rib.sources.get(this.source);
-    this.#rib.sources.set(this.source, { ...source, client: config.reflectorClient });
+    this.#rib.setSource(this.source, { ...source, client: config.reflectorClient });
     this.#takeLimit();
     this.adjRibIn.reconfigure(config);
     for (const [family, before] of this.groups) {

@@ -50,6 +50,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   bgp: ["ipam/net", "bgp/wire", "bgp/session", "bgp/rib", "bgp/policy"],
   "bgp/inspect": ["ipam/net", "bgp/wire", "bgp/session", "bgp/rib", "bgp/policy", "bgp"],
   "bgp/simulate": ["ipam/net", "bgp/wire", "bgp/session", "bgp/rib", "bgp/policy", "bgp"],
+  "bgp/fuzz": ["ipam/net", "bgp/wire", "bgp/session", "bgp", "bgp/simulate"],
   ipam: ["ipam/net"],
   "ipam/etcd": ["ipam/net", "ipam"],
   "src/kernel": ["ipam/net"],

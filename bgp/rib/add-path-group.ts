@@ -13,6 +13,8 @@ interface Announced {
   readonly pathId: number;
   readonly set: number;
   readonly from: number;
+  /** The peer's BGP Identifier, which may go out with it. */
+  readonly peerId: number;
 }
 
 const NONE: readonly Announced[] = [];
@@ -114,14 +116,15 @@ export class AddPathGroup extends UpdateGroup {
     const before = this.#announced.get(prefix) ?? NONE;
     const after: Announced[] = [];
     const had = before.length > 0;
-    for (const { pathId, set, from } of had || this.hasRoom(prefix) ? this.#wanted(prefix) : NONE) {
-      const known = before.find((one) => one.pathId === pathId);
-      const same = known?.set === set && known.from === from;
+    for (const one of had || this.hasRoom(prefix) ? this.#wanted(prefix) : NONE) {
+      const { pathId, set, from, peerId } = one;
+      const known = before.find((other) => other.pathId === pathId);
+      const same = known?.set === set && known.from === from && known.peerId === peerId;
       // The row stands for a path of another source now: that one gets its own path not back, but rid of the old one.
       if (known !== undefined && known.from !== from) withdrawals.add(known.from, prefix, pathId);
       const outcome = this.outcomes.of(set, from, prefix);
       const announced = outcome !== NO_OUTCOME && (same || this.batch.announce(prefix, pathId, outcome));
-      if (announced) after.push({ pathId, set, from });
+      if (announced) after.push(one);
     }
     for (const { pathId, from } of before) {
       if (!after.some((one) => one.pathId === pathId)) withdrawals.add(from, prefix, pathId);
@@ -142,7 +145,8 @@ export class AddPathGroup extends UpdateGroup {
     const { paths } = this.rib;
     for (let path = paths.first(prefix); path !== NO_PATH; path = paths.next(path)) {
       if (!this.isCandidate(path)) continue;
-      yield { pathId: path + 1, set: paths.inForce(path), from: paths.source(path) };
+      const from = paths.source(path);
+      yield { pathId: path + 1, set: paths.inForce(path), from, peerId: this.peerIdOf(from) };
     }
   }
 

@@ -45,6 +45,14 @@ export class FamilyRib {
     this.marked.add(prefix);
   }
 
+  /** Marks what a source announced, to be told again too. */
+  markSource(source: number): void {
+    for (const path of this.paths.ofSource(source)) {
+      this.paths.setChanged(path);
+      this.mark(this.paths.prefix(path));
+    }
+  }
+
   markAll(): void {
     for (const prefix of this.prefixes.ids()) this.mark(prefix);
   }

@@ -101,6 +101,11 @@ export class Paths {
     return ((this.#flags[path] as number) & CHANGED) !== 0;
   }
 
+  /** Something that the decision asks about it is other, though its sets are not. */
+  setChanged(path: number): void {
+    this.#flags[path] = (this.#flags[path] as number) | CHANGED;
+  }
+
   clearChanged(path: number): void {
     this.#flags[path] = (this.#flags[path] as number) & ~CHANGED;
   }

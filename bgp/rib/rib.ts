@@ -4,8 +4,7 @@
  * Input marks prefixes; {@link Rib.decideMarked} decides them and passes each on as a mark: to the forwarding table and
  * to every update group. Nobody is called back, nothing waits.
  */
-import type { Family } from "../../ipam/net/address.ts";
-import { familyOf } from "../../ipam/net/address.ts";
+import { type Family, familyOf, sameAddress } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
 import { LOCAL_ATTRIBUTES } from "../policy/export.ts";
 import { type ExportTerms, termsKey } from "../policy/export-terms.ts";
@@ -24,7 +23,7 @@ import { type Gateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
 import { PathChanges } from "./path-changes.ts";
 import { NO_PATH } from "./paths.ts";
 import type { SpeakerSettings } from "./settings.ts";
-import { LOCAL_SOURCE, Sources } from "./sources.ts";
+import { LOCAL_SOURCE, type Source, Sources } from "./sources.ts";
 import type { Member, UpdateGroup } from "./update-group.ts";
 
 export const FAMILIES: readonly Family[] = [4, 6];
@@ -65,6 +64,14 @@ export class Rib {
     const table = (family: Family) =>
       new ForwardingTable(this.families[family], this.attributes, this.nextHops, this.decision);
     this.forwardingTables = { 4: table(4), 6: table(6) };
+  }
+
+  /** What is known of a source; where that is other than before, its paths are decided and told again. */
+  setSource(source: number, known: Source): void {
+    const { external, client, peerId } = this.sources.get(source);
+    this.sources.set(source, known);
+    if (external === known.external && client === known.client && sameAddress(peerId, known.peerId)) return;
+    for (const family of FAMILIES) this.families[family].markSource(source);
   }
 
   /** A path per prefix of the run; the caller keeps its reference to the set. New ones only up to the limit. */

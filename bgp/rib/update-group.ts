@@ -90,6 +90,8 @@ export abstract class UpdateGroup {
   readonly terms: ExportTerms;
   readonly pending = new Marks();
   readonly members = new Map<number, Member>();
+  /** Members that may be owed something that the others have: few, where idle peers are many. */
+  readonly #owed = new Set<Member>();
   protected readonly rib: FamilyRib;
   protected readonly attributes: AttributeTable;
   protected readonly writer: UpdateWriter;
@@ -102,11 +104,13 @@ export abstract class UpdateGroup {
   /** Prefixes left out for the limit: looked at again once there is room. */
   readonly #leftOut = new Marks();
   readonly #decision: Decision;
+  readonly #sources: Sources;
   #blockedSince: number | undefined;
 
   constructor(terms: ExportTerms, rib: FamilyRib, { attributes, sources, decision }: GroupParts) {
     this.terms = terms;
     this.#decision = decision;
+    this.#sources = sources;
     this.rib = rib;
     this.attributes = attributes;
     this.writer = new UpdateWriter(terms.maxMessageLength);
@@ -141,6 +145,7 @@ export abstract class UpdateGroup {
 
   leave(member: Member): void {
     this.members.delete(member.source);
+    this.#owed.delete(member);
     if (member.moves) {
       member.moves = false;
       return;
@@ -166,6 +171,7 @@ export abstract class UpdateGroup {
   tellAll(member: Member): void {
     for (const prefix of this.announcedPrefixes()) this.#miss(member, prefix);
     member.lags = member.lag.size > 0;
+    this.#owed.add(member);
   }
 
   /** Whether {@link work} has something to do now or, infinity apart, when. */
@@ -173,16 +179,13 @@ export abstract class UpdateGroup {
     if (this.pending.size > 0) {
       return this.#blockedSince === undefined ? now : this.#blockedSince + PATIENCE_MS;
     }
-    for (const member of this.members.values()) {
-      const idle = !member.lags && !member.endOfRibDue && !member.refreshEndDue;
-      if (!member.congested && !idle) return now;
-    }
+    for (const { congested } of this.#owed) if (!congested) return now;
     return Number.POSITIVE_INFINITY;
   }
 
   work(now: number): void {
     if (this.pending.size > 0 && this.#mayGoOn(now)) this.#deliver(this.packPending());
-    for (const member of this.members.values()) {
+    for (const member of this.#owed) {
       if (this.pending.size === 0 && this.rib.marked.size === 0) member.waits = false;
       if (member.congested || member.waits) continue;
       if (member.lags) this.#catchUp(member);
@@ -216,13 +219,17 @@ export abstract class UpdateGroup {
     this.#blockedSince ??= now;
     if (now - this.#blockedSince < PATIENCE_MS) return false;
     this.#blockedSince = undefined;
-    for (const member of this.members.values()) if (member.congested) member.lags = true;
+    for (const member of this.members.values()) {
+      if (!member.congested) continue;
+      member.lags = true;
+      this.#owed.add(member);
+    }
     return true;
   }
 
   /** A prefix changed: members that lag are told later. */
   protected missed(prefix: number): void {
-    for (const member of this.members.values()) if (member.lags) this.#miss(member, prefix);
+    for (const member of this.#owed) if (member.lags) this.#miss(member, prefix);
   }
 
   #miss(member: Member, prefix: number): void {
@@ -239,6 +246,7 @@ export abstract class UpdateGroup {
   }
 
   #finish(member: Member): void {
+    this.#owed.delete(member);
     if (member.endOfRibDue) {
       member.endOfRibDue = false;
       this.writer.endOfRib(this.terms.family);
@@ -275,6 +283,11 @@ export abstract class UpdateGroup {
         member.send(octets.subarray(start, end), messages);
       }
     }
+  }
+
+  /** The BGP Identifier of a source, as a number. */
+  protected peerIdOf(source: number): number {
+    return this.#sources.peerId[source] as number;
   }
 
   /** Whether a path takes part in the decision at all. */

@@ -3,8 +3,8 @@
  *
  * Every speaker sits at addresses; a dial finds the speaker at the address dialled. Octets and closings arrive after a
  * random delay, in order within a connection, cut into random chunks. Links can be cut (everything is lost silently,
- * and a connection that lost something delivers nothing any more: never a stream with a hole) and speakers killed (their
- * connections close at the other end, as a kernel does for a dead process).
+ * and a connection that lost something delivers nothing any more: never a stream with a hole) and speakers killed
+ * (their connections close at the other end, as a kernel does for a dead process).
  */
 import { type Address, formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
@@ -43,6 +43,8 @@ export class SimulatedHost {
   readonly events: SpeakerEvent[] = [];
   readonly endpoints = new Map<number, Endpoint>();
   speaker: Speaker | undefined;
+  /** When the speaker has something to do: asked for after each turn of its own, nothing else changes it (ms). */
+  due = Number.POSITIVE_INFINITY;
   nextAccepted = 1;
 
   constructor(name: string, { addresses, underlay }: HostOptions) {
@@ -98,6 +100,7 @@ export class Network {
   kill(name: string): void {
     const host = this.#host(name);
     host.speaker = undefined;
+    host.due = Number.POSITIVE_INFINITY;
     for (const endpoint of host.endpoints.values()) this.#sendClose(endpoint, "connection reset by peer");
     host.endpoints.clear();
   }
@@ -126,15 +129,14 @@ export class Network {
       while (this.#deliveries[0] !== undefined && this.#deliveries[0].at <= this.now) {
         (this.#deliveries.shift() as Delivery).run();
       }
-      for (const host of this.hosts.values())
-        if ((host.speaker?.nextDue(this.now) ?? end + 1) <= this.now) this.#pump(host);
+      for (const host of this.hosts.values()) if (host.due <= this.now) this.#pump(host);
     }
     this.now = end;
   }
 
   #nextTimer(): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const { speaker } of this.hosts.values()) next = Math.min(next, speaker?.nextDue(this.now) ?? next);
+    for (const { due } of this.hosts.values()) next = Math.min(next, due);
     return next;
   }
 
@@ -148,6 +150,7 @@ export class Network {
       if (gateways === undefined) host.fib.delete(prefix);
       else host.fib.set(prefix, gateways.map(({ gateway }) => gateway && formatAddress(gateway)).join(","));
     });
+    host.due = speaker.nextDue(this.now);
   }
 
   #do(host: SimulatedHost, work: Work): void {

@@ -9,3 +9,29 @@ export function seededRandom(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
+
+/** What random numbers are asked for. */
+export class Chance {
+  readonly random: () => number;
+
+  constructor(random: () => number) {
+    this.random = random;
+  }
+
+  happens(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  /** A whole number from 0, below this one. */
+  below(most: number): number {
+    return Math.floor(this.random() * most);
+  }
+
+  oneOf<T>(items: readonly T[]): T {
+    return items[this.below(items.length)] as T;
+  }
+
+  someOf<T>(items: readonly T[]): T[] {
+    return items.filter(() => this.happens(0.5));
+  }
+}

@@ -5,7 +5,7 @@
  * Plain JavaScript on the machine's own Node (20 or newer), with nothing but what Node brings: at this point nothing
  * else may be there. When nothing is missing it costs a few file checks.
  *
- *   node src/setup/prepare.mjs lab|test|check|unit|build|e2e|bench [arguments]
+ *   node src/setup/prepare.mjs lab|test|check|unit|build|e2e|bench|fuzz [arguments]
  */
 
 import { handOver } from "./hand-over.mjs";

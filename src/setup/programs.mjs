@@ -52,5 +52,6 @@ export const PROGRAMS = {
   bench: { needs: bench, root: true, plugin: true, command: task("bench") },
   build: { needs: COMPILER, root: false, plugin: false, command: task("build") },
   check: { needs: [], root: false, plugin: false, command: task("check") },
+  fuzz: { needs: [], root: false, plugin: false, command: task("fuzz") },
   unit: { needs: UNIT, root: true, plugin: true, command: task("unit") },
 };

@@ -1,6 +1,6 @@
 /**
- * The repository's own tasks, on the Node.js of node_modules: check, unit, build, e2e, bench, and test, which is the
- * first four in order. `test` goes on after a failure, so that one run shows everything, and ends with one plain
+ * The repository's own tasks, on the Node.js of node_modules: check, unit, build, e2e, bench, fuzz, and test, which is
+ * the first four in order. `test` goes on after a failure, so that one run shows everything, and ends with one plain
  * line.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -34,6 +34,8 @@ const TASKS = {
   build,
   e2e: (args) => runJest("e2e", ["--config", "src/setup/jest-e2e.config.mjs", "--runInBand", ...args]),
   bench,
+  fuzz: async (args) =>
+    tally(await runVisibly([NODE, "--expose-gc", "--no-warnings", `${ROOT}/src/setup/fuzz.mjs`, ...args])),
   test,
 };
 
