@@ -1,5 +1,5 @@
 /** The steps of the decision process in a sentence each. */
-import type { Step } from "../rib/decision.ts";
+import type { Step } from "../rib/steps.ts";
 
 export const DECISION_WORDS: Readonly<Record<Step, string>> = {
   only: "no other path can be used",

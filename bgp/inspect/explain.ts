@@ -24,7 +24,7 @@ export function explain(rib: Rib, neighbors: readonly Neighbor[], asked: string)
   const best = table.best(id);
   const prefix = table.prefixes.prefix(id);
   const gateways = rib.forwardingOf(prefix);
-  const step = table.step(id);
+  const step = table.step(id, rib.decision);
   return {
     asked,
     prefix: formatPrefix(prefix),

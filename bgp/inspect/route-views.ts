@@ -44,7 +44,7 @@ export class RouteViews {
       prefix: formatPrefix(table.prefixes.prefix(prefix)),
       ...this.from(paths.source(path), paths.pathId(path)),
       best,
-      ...(best && { decidedBy: table.step(prefix) }),
+      ...(best && { decidedBy: table.step(prefix, this.#rib.decision) }),
       ...(paths.isStale(path) && { stale: true as const }),
       ...(problem !== undefined && { problem }),
       attributes: this.attributes(inForce === NO_SET || which === "received" ? paths.received(path) : inForce),

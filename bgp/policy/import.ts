@@ -30,6 +30,9 @@ export class ImportRules {
   readonly #clusterId: number;
   readonly #routerId: number;
   readonly #plain: boolean;
+  /** Sets come in runs with one next hop: its serial, and what is wrong with it. */
+  #nextHopSeen = -1;
+  #nextHopProblemSeen: string | undefined;
 
   /** `localAddress`: our end of the session. */
   constructor(
@@ -128,7 +131,15 @@ export class ImportRules {
   #nextHopProblem(set: number): string | undefined {
     const id = this.#attributes.nextHop[set] as number;
     if (id === NO_SET) return "it has no next hop";
-    const nextHop = this.#nextHops.address(id);
+    const serial = this.#nextHops.serial(id);
+    if (serial !== this.#nextHopSeen) {
+      this.#nextHopSeen = serial;
+      this.#nextHopProblemSeen = this.#addressProblem(this.#nextHops.address(id));
+    }
+    return this.#nextHopProblemSeen;
+  }
+
+  #addressProblem(nextHop: Address): string | undefined {
     const problem = nextHopProblem(nextHop);
     if (problem !== undefined) return `the next hop ${problem}`;
     // RFC 4271 5.1.3.

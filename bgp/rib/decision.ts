@@ -1,21 +1,8 @@
 /**
  * The decision process (RFC 4271 9.1.2, RFC 4456 9): of the paths to one prefix, which is best, and why.
  *
- * Before any step, a path whose next hop cannot be resolved is no candidate (9.1.2.1). Then each step removes the
- * paths that are worse than the best of it, until one is left:
- *
- *   local          a route this speaker originates
- *   last-resort    one that is not stale for long (RFC 9494 4.3)
- *   local-pref     the highest LOCAL_PREF
- *   as-path        the shortest AS_PATH
- *   origin         IGP before EGP before INCOMPLETE
- *   med            the lowest MED, among paths from the same neighbouring AS only unless told otherwise
- *   external       eBGP before iBGP
- *   igp-metric     the nearest next hop
- *   router-id      the lowest ORIGINATOR_ID, or BGP Identifier of the peer
- *   cluster-list   the shortest CLUSTER_LIST
- *   peer-address   the lowest address of the peer
- *   path-id        the lowest path identifier (RFC 7911), between paths of one peer
+ * Before any step, a path whose next hop cannot be resolved is no candidate (9.1.2.1). Then each step (see steps.ts)
+ * removes the paths that are worse than the best of it, until one is left.
  *
  * Steps remove from the whole set at once, so the outcome does not depend on the order in which paths arrived, MED
  * included. Paths that are left after igp-metric are equally good: multipath uses them side by side.
@@ -28,23 +15,8 @@ import { grown } from "./prefix-table.ts";
 import { DEFAULT_SETTINGS, type SpeakerSettings } from "./settings.ts";
 import { LOCAL_SOURCE, type Sources } from "./sources.ts";
 
-export const STEPS = [
-  "only",
-  "local",
-  "last-resort",
-  "local-pref",
-  "as-path",
-  "origin",
-  "med",
-  "external",
-  "igp-metric",
-  "router-id",
-  "cluster-list",
-  "peer-address",
-  "path-id",
-] as const;
-
-export type Step = (typeof STEPS)[number];
+/** How a path does against the best of the others. */
+export const Match = { Lost: 0, Won: 1, Unsure: 2 } as const;
 
 /** Steps by their place in STEPS. */
 const LOCAL = 1;
@@ -102,6 +74,47 @@ export class Decision {
     if (localPref[set] !== localPref[than]) return (localPref[set] as number) < (localPref[than] as number);
     if (pathLength[set] !== pathLength[than]) return (pathLength[set] as number) > (pathLength[than] as number);
     return (origin[set] as number) > (origin[than] as number);
+  }
+
+  /**
+   * What a new path changes where `best` won among the others: nothing, it is best itself, or all have to be looked at
+   * together, for MED. No loser comes back: the newcomer only removes more, and the steps after MED are a plain order.
+   */
+  match(paths: Paths, best: number, newcomer: number): (typeof Match)[keyof typeof Match] {
+    this.#paths = paths;
+    if (!this.isCandidate(paths, newcomer) || paths.source(best) === LOCAL_SOURCE) return Match.Lost;
+    if (paths.source(newcomer) === LOCAL_SOURCE) return Match.Won;
+    const mine = paths.inForce(best);
+    const set = paths.inForce(newcomer);
+    if (this.isWorse(set, mine)) return Match.Lost;
+    if (this.isWorse(mine, set)) return Match.Won;
+    const { neighborAs } = this.#attributes;
+    const always = this.settings.compareMed === "always";
+    const comparable = always || neighborAs[set] === neighborAs[mine];
+    const more = comparable ? this.#med(set) - this.#med(mine) : 0;
+    if (more > 0) return Match.Lost;
+    // It removes the best path, but may itself lose to another.
+    if (more < 0) return always ? Match.Won : Match.Unsure;
+    if (!this.#comesFirst(newcomer, set, best, mine)) return Match.Lost;
+    // One with a lower MED might be among those that lost.
+    return comparable || this.#med(set) === 0 ? Match.Won : Match.Unsure;
+  }
+
+  /** In the steps after MED. */
+  #comesFirst(a: number, setA: number, b: number, setB: number): boolean {
+    const paths = this.#paths as Paths;
+    const sourceA = paths.source(a);
+    const sourceB = paths.source(b);
+    const { external } = this.#sources;
+    if (external[sourceA] !== external[sourceB]) return external[sourceA] === true;
+    const { nextHop, clusterListLength } = this.#attributes;
+    return (
+      (this.#nextHops.metric(nextHop[setA] as number) - this.#nextHops.metric(nextHop[setB] as number) ||
+        this.#routerId(a, setA) - this.#routerId(b, setB) ||
+        (clusterListLength[setA] as number) - (clusterListLength[setB] as number) ||
+        this.#sources.rank(sourceA) - this.#sources.rank(sourceB) ||
+        paths.pathId(a) - paths.pathId(b)) < 0
+    );
   }
 
   /** The best path of a prefix, or NO_PATH; {@link step} and {@link equal} tell more. */
@@ -246,7 +259,7 @@ export class Decision {
 
   #rememberEqual(): void {
     if (this.equal.length < this.#count) this.equal = new Int32Array(this.#left.length);
-    for (let i = 0; i < this.#count; i++) this.equal[i] = this.#left[i] as number;
+    this.equal.set(this.#left.subarray(0, this.#count));
     this.equalCount = this.#count;
   }
 

@@ -17,7 +17,7 @@ import { REWRITE_ROOM, type Rewrite, rewriteAttributes } from "../wire/rewrite-a
 import { DEFAULT_LOCAL_PREF } from "./attribute-columns.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import type { PrefixTable } from "./prefix-table.ts";
-import { LOCAL_SOURCE, type Source, type Sources } from "./sources.ts";
+import { LOCAL_SOURCE, type Source, type Sources, UNKNOWN } from "./sources.ts";
 
 /** The path is not announced. */
 export const NO_OUTCOME = -1;
@@ -33,6 +33,11 @@ export class ExportOutcomes {
   readonly #looksAtPrefix: boolean;
   readonly #known = new Map<number, number>();
   #lastKey = -1;
+  /** Sets come in runs from one source: what the rules know of it. */
+  #origin = originOf(LOCAL_SOURCE, UNKNOWN);
+  #originFrom = -1;
+  /** For routes that go out with our own address as next hop. */
+  readonly #ownRewrite: Rewrite;
   #lastOutcome = NO_OUTCOME;
   /** Where rules look at prefixes: the outcomes so far, by the same key. */
   readonly #variants = new Map<number, readonly number[]>();
@@ -53,6 +58,7 @@ export class ExportOutcomes {
     this.#sources = sources;
     this.#isOpen = isOpen(terms.chain);
     this.#looksAtPrefix = looksAtPrefix(terms.chain, terms.family);
+    this.#ownRewrite = this.#rewriteWith(terms.ownNextHop);
   }
 
   get count(): number {
@@ -63,6 +69,7 @@ export class ExportOutcomes {
   clear(): void {
     this.#known.clear();
     this.#lastKey = -1;
+    this.#originFrom = -1;
     this.#variants.clear();
     this.start.length = 0;
     this.end.length = 0;
@@ -88,8 +95,9 @@ export class ExportOutcomes {
   #of(key: number, set: number, from: number, prefix: number): number {
     const known = this.#known.get(key);
     if (known !== undefined && (known === NO_OUTCOME || !this.#looksAtPrefix)) return known;
-    const source = this.#sources.get(from);
-    const origin = originOf(from, source);
+    if (from !== this.#originFrom) this.#origin = originOf(from, this.#sources.get(from));
+    this.#originFrom = from;
+    const origin = this.#origin;
     if (exportProblem(this.#terms, origin, this.#attributes.flags[set] as number) !== undefined) {
       this.#known.set(key, NO_OUTCOME);
       return NO_OUTCOME;
@@ -143,7 +151,7 @@ export class ExportOutcomes {
   }
 
   #rewrite(set: number, from: number, origin: RouteOrigin): number {
-    const { external, localAsNumber, family, extendedNextHop, ownNextHop } = this.#terms;
+    const { family, extendedNextHop, ownNextHop } = this.#terms;
     const { octets } = this.#attributes;
     const start = this.#attributes.start(set);
     const end = this.#attributes.end(set);
@@ -151,14 +159,19 @@ export class ExportOutcomes {
     const nextHop = keeps ? nextHopIn(octets, start, end) : ownNextHop;
     if (nextHop === undefined || (family === 4 && nextHop.length !== 4 && !extendedNextHop)) return NO_OUTCOME;
     const classic = nextHop.length === 4;
-    const rewrite: Rewrite = {
-      prepend: external ? localAsNumber : undefined,
-      nextHop: classic ? nextHop : undefined,
-      localPref: external ? undefined : DEFAULT_LOCAL_PREF,
-    };
+    const rewrite = keeps ? this.#rewriteWith(nextHop) : this.#ownRewrite;
     this.#reserve(end - start + REWRITE_ROOM);
     const to = rewriteAttributes(octets, start, end, this.octets, this.#used, rewrite);
     return this.#add(set, from, to, classic ? undefined : nextHop);
+  }
+
+  #rewriteWith(nextHop: Uint8Array | undefined): Rewrite {
+    const { external, localAsNumber } = this.#terms;
+    return {
+      prepend: external ? localAsNumber : undefined,
+      nextHop: nextHop?.length === 4 ? nextHop : undefined,
+      localPref: external ? undefined : DEFAULT_LOCAL_PREF,
+    };
   }
 
   #encode(set: number, from: number, attributes: PathAttributes): number {

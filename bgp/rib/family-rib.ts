@@ -6,10 +6,11 @@
 import type { Family } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
 import { NO_SET } from "./attribute-table.ts";
-import { type Decision, STEPS, type Step } from "./decision.ts";
+import { type Decision, Match } from "./decision.ts";
 import { Marks } from "./marks.ts";
 import { NO_PATH, Paths } from "./paths.ts";
 import { grown, PrefixTable } from "./prefix-table.ts";
+import { STEPS, type Step } from "./steps.ts";
 
 export class FamilyRib {
   readonly family: Family;
@@ -18,7 +19,8 @@ export class FamilyRib {
   readonly marked = new Marks();
   /** A path, plus one; 0: none. */
   #best = new Int32Array(0);
-  #step = new Uint8Array(0);
+  /** 1: more has happened since the last decision than that paths came. */
+  #whole = new Uint8Array(0);
   /** Who else still needs the prefix's id: what was announced, the forwarding table, peers that lag behind. */
   #holders = new Int32Array(0);
 
@@ -34,13 +36,21 @@ export class FamilyRib {
     return prefix < this.#best.length ? (this.#best[prefix] as number) - 1 : NO_PATH;
   }
 
-  /** Which step of the decision process chose the best path. */
-  step(prefix: number): Step {
-    return STEPS[this.#step[prefix] as number] as Step;
+  /** Which step of the decision process chose the best path: asked for by people, so found out when asked. */
+  step(prefix: number, decision: Decision): Step {
+    decision.decide(this.paths, prefix);
+    return STEPS[decision.step] as Step;
   }
 
   /** Puts a prefix into the queue for its decision. */
   mark(prefix: number): void {
+    this.#reach(prefix);
+    this.#whole[prefix] = 1;
+    this.marked.add(prefix);
+  }
+
+  /** The same, where nothing happened but that a path came. */
+  markAdded(prefix: number): void {
     this.#reach(prefix);
     this.marked.add(prefix);
   }
@@ -61,18 +71,24 @@ export class FamilyRib {
   decide(prefix: number, decision: Decision): boolean {
     const { paths } = this;
     const before = (this.#best[prefix] as number) - 1;
+    if (before !== NO_PATH && this.#whole[prefix] === 0) {
+      const best = this.#withNewcomers(prefix, before, decision);
+      if (best !== NO_PATH) {
+        this.#best[prefix] = best + 1;
+        return best !== before;
+      }
+    }
+    this.#whole[prefix] = 0;
     const first = paths.first(prefix);
     if (first !== NO_PATH && paths.next(first) === NO_PATH) {
       // Most prefixes have one path.
       const only = decision.isCandidate(paths, first) ? first : NO_PATH;
       const changed = only !== before || paths.isChanged(first);
       paths.clearChanged(first);
-      this.#step[prefix] = 0;
       this.#best[prefix] = only + 1;
       return changed;
     }
     const best = decision.decide(paths, prefix);
-    this.#step[prefix] = decision.step;
     let changed = best !== before;
     for (let path = first; path !== NO_PATH; path = paths.next(path)) {
       if (!paths.isChanged(path)) continue;
@@ -81,6 +97,19 @@ export class FamilyRib {
     }
     this.#best[prefix] = best + 1;
     return changed;
+  }
+
+  /** The best path, where it is enough to hold the new ones, which come first, against it; NO_PATH where it is not. */
+  #withNewcomers(prefix: number, before: number, decision: Decision): number {
+    const { paths } = this;
+    let best = before;
+    for (let path = paths.first(prefix); path !== NO_PATH && paths.isChanged(path); path = paths.next(path)) {
+      const outcome = decision.match(paths, best, path);
+      if (outcome === Match.Unsure) return NO_PATH;
+      if (outcome === Match.Won) best = path;
+      paths.clearChanged(path);
+    }
+    return best;
   }
 
   hold(prefix: number): void {
@@ -118,7 +147,7 @@ export class FamilyRib {
     if (prefix < this.#best.length) return;
     const length = this.prefixes.capacity;
     this.#best = grown(this.#best, length);
-    this.#step = grown(this.#step, length);
+    this.#whole = grown(this.#whole, length);
     this.#holders = grown(this.#holders, length);
   }
 }

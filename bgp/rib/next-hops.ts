@@ -66,11 +66,15 @@ export class NextHops {
    * global and a link-local address the global one counts, unless it is none.
    */
   intern(octets: Uint8Array, at: number, length: number, scope: number): number {
+    // Sets come in runs with one next hop.
+    const last = this.#nextHops[this.#last];
+    if (length === 4 && last?.address.length === 4 && isSame(last.address, octets, at)) {
+      last.references++;
+      return this.#last;
+    }
     let address = octets.subarray(at, at + (length === 4 ? 4 : 16));
     if (length === 32 && scope !== 0) address = octets.subarray(at + 16, at + 32);
     const used = length >= 16 && isLinkLocal(address) ? scope : 0;
-    // Sets come in runs with one next hop.
-    const last = this.#nextHops[this.#last];
     if (last !== undefined && last.scope === used && sameAddress(last.address, address)) {
       last.references++;
       return this.#last;
@@ -160,6 +164,11 @@ export class NextHops {
     const gateways = found.via.map((via) => (via.gateway === undefined ? { ...via, gateway: address } : via));
     return { gateways, metric: found.metric };
   }
+}
+
+function isSame(address: Address, octets: Uint8Array, at: number): boolean {
+  for (let i = 0; i < address.length; i++) if (address[i] !== octets[at + i]) return false;
+  return true;
 }
 
 function describe(resolution: Resolution | undefined): string {

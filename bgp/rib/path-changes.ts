@@ -42,7 +42,7 @@ export class PathChanges {
     this.#attributes.retain(set);
     if (inForce !== set && inForce !== NO_SET) this.#attributes.retain(inForce);
     paths.add(prefix, source, pathId, set, inForce);
-    if (!this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
+    if (!this.#isBeaten(rib, prefix, inForce)) rib.markAdded(prefix);
   }
 
   /**

@@ -10,12 +10,16 @@ import { grown } from "./prefix-table.ts";
 export const NO_PATH = -1;
 const STALE = 1;
 const CHANGED = 2;
+/** Columns of a row. NEXT: of the same prefix; of a free row the free one before. SOURCE: -1 in a free row. */
+const PREFIX = 0;
+const SOURCE = 1;
+const RECEIVED = 2;
+const NEXT = 3;
+const COLUMNS_SHIFT = 2;
 
 export class Paths {
-  #prefix: Int32Array;
-  #source: Int32Array;
-  #received: Int32Array;
-  #next: Int32Array;
+  /** A row after the other, so that what is asked of a path stands together: see the columns. */
+  #rows: Int32Array;
   #flags: Uint8Array;
   /** Made when the first path is refused or changed by the import rules; until then what is received is in force. */
   #inForce: Int32Array | undefined;
@@ -23,7 +27,7 @@ export class Paths {
   #pathId: Uint32Array | undefined;
   /** First path of each prefix id, plus one; 0: none. */
   #first: Int32Array;
-  /** The last row given back; {@link #next} of a free row is the one before. */
+  /** The last row given back. */
   #free = NO_PATH;
   #unused = 0;
   #used = 0;
@@ -32,10 +36,7 @@ export class Paths {
 
   /** `capacity`: rows reserved at the start; memory that is not touched is not taken. */
   constructor(capacity: number) {
-    this.#prefix = new Int32Array(capacity);
-    this.#source = new Int32Array(capacity);
-    this.#received = new Int32Array(capacity);
-    this.#next = new Int32Array(capacity);
+    this.#rows = new Int32Array(capacity << COLUMNS_SHIFT);
     this.#flags = new Uint8Array(capacity);
     this.#first = new Int32Array(capacity);
   }
@@ -63,24 +64,24 @@ export class Paths {
   }
 
   next(path: number): number {
-    return this.#next[path] as number;
+    return this.#rows[(path << COLUMNS_SHIFT) | NEXT] as number;
   }
 
   prefix(path: number): number {
-    return this.#prefix[path] as number;
+    return this.#rows[(path << COLUMNS_SHIFT) | PREFIX] as number;
   }
 
   /** -1: the row is free. */
   source(path: number): number {
-    return this.#source[path] as number;
+    return this.#rows[(path << COLUMNS_SHIFT) | SOURCE] as number;
   }
 
   received(path: number): number {
-    return this.#received[path] as number;
+    return this.#rows[(path << COLUMNS_SHIFT) | RECEIVED] as number;
   }
 
   inForce(path: number): number {
-    return (this.#inForce ?? this.#received)[path] as number;
+    return this.#inForce === undefined ? this.received(path) : (this.#inForce[path] as number);
   }
 
   pathId(path: number): number {
@@ -112,18 +113,16 @@ export class Paths {
 
   find(prefix: number, source: number, pathId: number): number {
     let path = this.first(prefix);
-    while (path !== NO_PATH && (this.#source[path] !== source || this.pathId(path) !== pathId)) {
-      path = this.#next[path] as number;
-    }
+    while (path !== NO_PATH && (this.source(path) !== source || this.pathId(path) !== pathId)) path = this.next(path);
     return path;
   }
 
   /** Gives an existing path other sets, and freshness. */
   replace(path: number, received: number, inForce: number): void {
-    const source = this.#source[path] as number;
+    const source = this.source(path);
     const usable = (inForce === NO_SET ? 0 : 1) - (this.inForce(path) === NO_SET ? 0 : 1);
     this.#usableBySource[source] = this.usableOf(source) + usable;
-    this.#received[path] = received;
+    this.#rows[(path << COLUMNS_SHIFT) | RECEIVED] = received;
     this.#setInForce(path, received, inForce);
     this.#flags[path] = CHANGED;
   }
@@ -131,16 +130,17 @@ export class Paths {
   add(prefix: number, source: number, pathId: number, received: number, inForce: number): number {
     const path = this.#take();
     this.#reach(prefix);
-    this.#prefix[path] = prefix;
-    this.#source[path] = source;
-    this.#received[path] = received;
+    const row = path << COLUMNS_SHIFT;
+    this.#rows[row | PREFIX] = prefix;
+    this.#rows[row | SOURCE] = source;
+    this.#rows[row | RECEIVED] = received;
+    this.#rows[row | NEXT] = (this.#first[prefix] as number) - 1;
     this.#setInForce(path, received, inForce);
     if (pathId !== 0 || this.#pathId !== undefined) {
-      this.#pathId ??= new Uint32Array(this.#prefix.length);
+      this.#pathId ??= new Uint32Array(this.#flags.length);
       this.#pathId[path] = pathId;
     }
     this.#flags[path] = CHANGED;
-    this.#next[path] = (this.#first[prefix] as number) - 1;
     this.#first[prefix] = path + 1;
     this.#countBySource[source] = this.countOf(source) + 1;
     this.#usableBySource[source] = this.usableOf(source) + (inForce === NO_SET ? 0 : 1);
@@ -148,19 +148,20 @@ export class Paths {
   }
 
   remove(path: number): void {
-    const prefix = this.#prefix[path] as number;
+    const prefix = this.prefix(path);
+    const next = this.next(path);
     if (this.#first[prefix] === path + 1) {
-      this.#first[prefix] = (this.#next[path] as number) + 1;
+      this.#first[prefix] = next + 1;
     } else {
-      let before = (this.#first[prefix] as number) - 1;
-      while (this.#next[before] !== path) before = this.#next[before] as number;
-      this.#next[before] = this.#next[path] as number;
+      let before = this.first(prefix);
+      while (this.next(before) !== path) before = this.next(before);
+      this.#rows[(before << COLUMNS_SHIFT) | NEXT] = next;
     }
-    const source = this.#source[path] as number;
+    const source = this.source(path);
     this.#countBySource[source] = this.countOf(source) - 1;
     if (this.inForce(path) !== NO_SET) this.#usableBySource[source] = this.usableOf(source) - 1;
-    this.#source[path] = -1;
-    this.#next[path] = this.#free;
+    this.#rows[(path << COLUMNS_SHIFT) | SOURCE] = -1;
+    this.#rows[(path << COLUMNS_SHIFT) | NEXT] = this.#free;
     this.#free = path;
     this.#unused++;
   }
@@ -168,10 +169,10 @@ export class Paths {
   #take(): number {
     const path = this.#free;
     if (path === NO_PATH) {
-      if (this.#used === this.#prefix.length) this.#grow();
+      if (this.#used === this.#flags.length) this.#grow();
       return this.#used++;
     }
-    this.#free = this.#next[path] as number;
+    this.#free = this.next(path);
     this.#unused--;
     return path;
   }
@@ -179,14 +180,14 @@ export class Paths {
   /** Every path of a source. The list is made first: paths may be removed while it is walked. */
   ofSource(source: number): Int32Array {
     const paths = new Int32Array(this.countOf(source));
-    for (let path = 0, n = 0; n < paths.length; path++) if (this.#source[path] === source) paths[n++] = path;
+    for (let path = 0, n = 0; n < paths.length; path++) if (this.source(path) === source) paths[n++] = path;
     return paths;
   }
 
   #setInForce(path: number, received: number, inForce: number): void {
     if (this.#inForce === undefined) {
       if (received === inForce) return;
-      this.#inForce = this.#received.slice();
+      this.#inForce = Int32Array.from(this.#flags, (_flags, row) => this.received(row));
     }
     this.#inForce[path] = inForce;
   }
@@ -197,11 +198,8 @@ export class Paths {
   }
 
   #grow(): void {
-    const length = this.#prefix.length * 2;
-    this.#prefix = grown(this.#prefix, length);
-    this.#source = grown(this.#source, length);
-    this.#received = grown(this.#received, length);
-    this.#next = grown(this.#next, length);
+    const length = this.#flags.length * 2;
+    this.#rows = grown(this.#rows, length << COLUMNS_SHIFT);
     this.#flags = grown(this.#flags, length);
     if (this.#inForce !== undefined) this.#inForce = grown(this.#inForce, length);
     if (this.#pathId !== undefined) this.#pathId = grown(this.#pathId, length);

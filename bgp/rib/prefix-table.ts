@@ -8,7 +8,6 @@ import { type Family } from "../../ipam/net/address.ts";
 import { type Prefix } from "../../ipam/net/prefix.ts";
 
 const EMPTY = -1;
-const FIRST_SLOTS = 2048;
 /** Stands in the place of a length where an id is not in use. */
 const UNUSED = 255;
 
@@ -31,7 +30,7 @@ export class PrefixTable {
     this.#words = family === 4 ? 1 : 4;
     this.#address = new Uint32Array(capacity * this.#words);
     this.#length = new Uint8Array(capacity);
-    this.#slots = new Int32Array(FIRST_SLOTS);
+    this.#slots = new Int32Array(2 * powerOfTwo(capacity));
   }
 
   /** Ids are below this: the length an array indexed by id needs. */
@@ -230,6 +229,10 @@ export class PrefixTable {
     this.#slots = new Int32Array(this.#slots.length * 2);
     for (let id = 0; id < this.#used; id++) this.#place(id, this.#homeOf(id));
   }
+}
+
+function powerOfTwo(atLeast: number): number {
+  return 2 ** Math.ceil(Math.log2(atLeast));
 }
 
 /** A copy of the array with room for more. */

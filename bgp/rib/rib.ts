@@ -255,8 +255,10 @@ export class Rib {
         const prefix = rib.marked.take();
         if (prefix < 0) break;
         left--;
-        if (rib.decide(prefix, this.decision)) for (const group of best) group.pending.add(prefix);
-        for (const group of all) group.pending.add(prefix);
+        const isNews = rib.decide(prefix, this.decision);
+        // By index: an iterator for each prefix would be felt.
+        if (isNews) for (let i = 0; i < best.length; i++) best[i]?.pending.add(prefix);
+        for (let i = 0; i < all.length; i++) all[i]?.pending.add(prefix);
         if (this.forwards) forwarding.add(prefix);
         if (rib.paths.first(prefix) === NO_PATH) rib.releaseIfUnused(prefix);
       }

@@ -15,7 +15,8 @@ export interface Source {
   readonly client: boolean;
 }
 
-const NOBODY: Source = {
+/** Before anything is known. */
+export const UNKNOWN: Source = {
   name: "",
   external: false,
   peerId: addressOf("0.0.0.0"),
@@ -24,7 +25,7 @@ const NOBODY: Source = {
 };
 
 export class Sources {
-  readonly #sources: (Source | undefined)[] = [NOBODY];
+  readonly #sources: (Source | undefined)[] = [UNKNOWN];
   readonly #free: number[] = [];
   /** By source number; what one comparison of the decision reads. */
   external: boolean[] = [false];
@@ -35,7 +36,7 @@ export class Sources {
   /** A number for a new peer. */
   allocate(): number {
     const source = this.#free.pop() ?? this.#sources.length;
-    this.set(source, NOBODY);
+    this.set(source, UNKNOWN);
     return source;
   }
 
@@ -53,7 +54,7 @@ export class Sources {
   }
 
   get(number: number): Source {
-    return this.#sources[number] ?? NOBODY;
+    return this.#sources[number] ?? UNKNOWN;
   }
 
   /** Place in the order of peer addresses. */

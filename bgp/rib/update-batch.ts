@@ -85,8 +85,8 @@ export class UpdateBatch {
   withdraw(prefixes: readonly number[], pathIds: readonly number[], except: number, only: number): void {
     if (prefixes.length === 0) return;
     this.#writer.withdraw(this.#rib.family);
-    for (const [i, prefix] of prefixes.entries()) {
-      this.#writer.add(this.#rib.prefixes, prefix, this.#addPath ? pathIds[i] : undefined);
+    for (let i = 0; i < prefixes.length; i++) {
+      this.#writer.add(this.#rib.prefixes, prefixes[i] as number, this.#addPath ? pathIds[i] : undefined);
     }
     this.#endSegment(except, only);
   }

@@ -229,6 +229,7 @@ export abstract class UpdateGroup {
 
   /** A prefix changed: members that lag are told later. */
   protected missed(prefix: number): void {
+    if (this.#owed.size === 0) return;
     for (const member of this.#owed) if (member.lags) this.#miss(member, prefix);
   }
 

@@ -246,8 +246,9 @@ const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 /** What no next hop can be (RFC 4271 5.1.3, 6.3); the routes are then treated as withdrawn. */
 export function nextHopProblem(nextHop: Uint8Array): string | undefined {
   // ::ffff:0:0/96 stands for IPv4 addresses (RFC 4291 2.5.5.2), and for what those cannot be.
-  const isMapped = nextHop.length === 16 && MAPPED.every((octet, i) => nextHop[i] === octet);
-  if (isMapped) return nextHopProblem(nextHop.subarray(12));
+  if (nextHop.length === 16 && nextHop[0] === 0 && MAPPED.every((octet, i) => nextHop[i] === octet)) {
+    return nextHopProblem(nextHop.subarray(12));
+  }
   if (isUnspecified(nextHop)) return "is unspecified";
   if (isMulticast(nextHop)) return "is a multicast address";
   if (isLoopback(nextHop)) return "is a loopback address";

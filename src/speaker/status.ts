@@ -59,7 +59,7 @@ function familyRoutes(rib: Rib, table: FamilyRib, isInstalled: (prefix: Prefix) 
       routes.push({
         prefix: formatPrefix(prefix),
         best,
-        ...(best ? { decidedBy: table.step(id) } : {}),
+        ...(best ? { decidedBy: table.step(id, rib.decision) } : {}),
         ...(inForce === NO_SET ? { refused: true } : {}),
         nextHop: local ? "" : formatAddress(attributes.nextHop),
         peer: local ? "" : rib.sources.get(source).name,
