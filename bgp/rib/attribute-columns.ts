@@ -27,6 +27,8 @@ export const SetFlag = {
 } as const;
 
 export const DEFAULT_LOCAL_PREF = 100;
+/** More than fit into an attribute, with extended messages too: 65,535 octets, two and four per segment of one. */
+const MOST_HOPS = 2 ** 15;
 
 /** One set's row; filled by {@link gatherColumns}. */
 export class Columns {
@@ -34,6 +36,8 @@ export class Columns {
   origin = 0;
   localPref = DEFAULT_LOCAL_PREF;
   med = 0;
+  /** How it does in the steps before MED, as one number (see {@link rankOf}): less is better. */
+  rank = 0;
   /** RFC 4271 9.1.2.2 a. */
   pathLength = 0;
   /** The AS the route was received from: leftmost of the path; 0 for a path from inside our AS. */
@@ -93,6 +97,13 @@ export function gatherColumns(octets: Uint8Array, start: number, end: number, ro
     }
     at = value + length;
   }
+  row.rank = rankOf(row);
+}
+
+/** Steps last-resort, local-pref, as-path and origin of the decision (see steps.ts), each above the next: 47 bits. */
+function rankOf({ flags, localPref, pathLength, origin }: Columns): number {
+  const stale = (flags & SetFlag.LlgrStale) === 0 ? 0 : 1;
+  return ((stale * 2 ** 32 + (0xffffffff - localPref)) * MOST_HOPS + Math.min(pathLength, MOST_HOPS - 1)) * 4 + origin;
 }
 
 /** Only sequences are in a canonical path, and sets this speaker was configured to make: those count as one. */

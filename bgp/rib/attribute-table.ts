@@ -43,6 +43,7 @@ export class AttributeTable {
   #at: Int32Array;
   #length: Uint16Array;
   flags: Uint16Array;
+  rank: Float64Array;
   origin: Uint8Array;
   localPref: Uint32Array;
   med: Uint32Array;
@@ -77,6 +78,7 @@ export class AttributeTable {
     this.#at = new Int32Array(capacity);
     this.#length = new Uint16Array(capacity);
     this.flags = new Uint16Array(capacity);
+    this.rank = new Float64Array(capacity);
     this.origin = new Uint8Array(capacity);
     this.localPref = new Uint32Array(capacity);
     this.med = new Uint32Array(capacity);
@@ -215,6 +217,7 @@ export class AttributeTable {
     const row = this.#columns;
     gatherColumns(this.octets, this.start(id), this.end(id), row);
     this.flags[id] = row.flags;
+    this.rank[id] = row.rank;
     this.origin[id] = row.origin;
     this.localPref[id] = row.localPref;
     this.med[id] = row.med;
@@ -257,6 +260,7 @@ export class AttributeTable {
     this.#at = grown(this.#at, length);
     this.#length = grown(this.#length, length);
     this.flags = grown(this.flags, length);
+    this.rank = grown(this.rank, length);
     this.origin = grown(this.origin, length);
     this.localPref = grown(this.localPref, length);
     this.med = grown(this.med, length);

@@ -68,12 +68,8 @@ export class Decision {
 
   /** Whether a path with the one set loses to a path with the other before MED is looked at; neither is our own. */
   isWorse(set: number, than: number): boolean {
-    const { flags, localPref, pathLength, origin } = this.#attributes;
-    const lastResort = ((flags[set] as number) & SetFlag.LlgrStale) - ((flags[than] as number) & SetFlag.LlgrStale);
-    if (lastResort !== 0) return lastResort > 0;
-    if (localPref[set] !== localPref[than]) return (localPref[set] as number) < (localPref[than] as number);
-    if (pathLength[set] !== pathLength[than]) return (pathLength[set] as number) > (pathLength[than] as number);
-    return (origin[set] as number) > (origin[than] as number);
+    const { rank } = this.#attributes;
+    return (rank[set] as number) > (rank[than] as number);
   }
 
   /**
@@ -259,7 +255,7 @@ export class Decision {
 
   #rememberEqual(): void {
     if (this.equal.length < this.#count) this.equal = new Int32Array(this.#left.length);
-    this.equal.set(this.#left.subarray(0, this.#count));
+    for (let i = 0; i < this.#count; i++) this.equal[i] = this.#left[i] as number;
     this.equalCount = this.#count;
   }
 

@@ -31,8 +31,10 @@ export class ExportOutcomes {
   readonly #sources: Sources;
   readonly #isOpen: boolean;
   readonly #looksAtPrefix: boolean;
-  readonly #known = new Map<number, number>();
-  #lastKey = -1;
+  /** By source, then set. Small integers make quick keys. */
+  readonly #bySource = new Map<number, Map<number, number>>();
+  #known = new Map<number, number>();
+  #lastSet = -1;
   /** Sets come in runs from one source: what the rules know of it. */
   #origin = originOf(LOCAL_SOURCE, UNKNOWN);
   #originFrom = -1;
@@ -67,8 +69,8 @@ export class ExportOutcomes {
 
   /** Starts a batch: what is known of sets is forgotten, they may stand for others since. */
   clear(): void {
-    this.#known.clear();
-    this.#lastKey = -1;
+    this.#bySource.clear();
+    this.#lastSet = -1;
     this.#originFrom = -1;
     this.#variants.clear();
     this.start.length = 0;
@@ -81,35 +83,40 @@ export class ExportOutcomes {
 
   /** The outcome for a path with this set, from this source. `prefix`: its number, for rules that look at it. */
   of(set: number, from: number, prefix: number): number {
-    const key = set * KEY_STEP + from;
     // Prefixes of a set tend to come one after the other.
-    if (key === this.#lastKey) return this.#lastOutcome;
-    const outcome = this.#of(key, set, from, prefix);
+    if (set === this.#lastSet && from === this.#originFrom) return this.#lastOutcome;
+    if (from !== this.#originFrom) this.#turnTo(from);
+    const outcome = this.#of(set, from, prefix);
     if (!this.#looksAtPrefix) {
-      this.#lastKey = key;
+      this.#lastSet = set;
       this.#lastOutcome = outcome;
     }
     return outcome;
   }
 
-  #of(key: number, set: number, from: number, prefix: number): number {
-    const known = this.#known.get(key);
-    if (known !== undefined && (known === NO_OUTCOME || !this.#looksAtPrefix)) return known;
-    if (from !== this.#originFrom) this.#origin = originOf(from, this.#sources.get(from));
+  #turnTo(from: number): void {
     this.#originFrom = from;
+    this.#origin = originOf(from, this.#sources.get(from));
+    this.#known = this.#bySource.get(from) ?? new Map();
+    this.#bySource.set(from, this.#known);
+  }
+
+  #of(set: number, from: number, prefix: number): number {
+    const known = this.#known.get(set);
+    if (known !== undefined && (known === NO_OUTCOME || !this.#looksAtPrefix)) return known;
     const origin = this.#origin;
     if (exportProblem(this.#terms, origin, this.#attributes.flags[set] as number) !== undefined) {
-      this.#known.set(key, NO_OUTCOME);
+      this.#known.set(set, NO_OUTCOME);
       return NO_OUTCOME;
     }
     if (this.#isOpen && isPlain(this.#terms, origin)) {
       const outcome = this.#rewrite(set, from, origin);
-      this.#known.set(key, outcome);
+      this.#known.set(set, outcome);
       return outcome;
     }
     const attributes = this.#filtered(set, origin, prefix);
     const outcome = typeof attributes === "string" ? NO_OUTCOME : this.#encode(set, from, attributes);
-    if (!this.#looksAtPrefix) this.#known.set(key, outcome);
+    if (!this.#looksAtPrefix) this.#known.set(set, outcome);
     return outcome;
   }
 

@@ -16,6 +16,9 @@ const SOURCE = 1;
 const RECEIVED = 2;
 const NEXT = 3;
 const COLUMNS_SHIFT = 2;
+/** Paths of a source, and one of so many prefixes, from which on it has bits for them. */
+const FEW = 256;
+const DENSE = 32;
 
 export class Paths {
   /** A row after the other, so that what is asked of a path stands together: see the columns. */
@@ -33,6 +36,11 @@ export class Paths {
   #used = 0;
   readonly #countBySource: number[] = [];
   readonly #usableBySource: number[] = [];
+  /**
+   * For sources with many paths: a bit per prefix, set where there is one (or was, with path identifiers). A full table
+   * from the tenth peer need not go through nine paths of each prefix to see that its own is new.
+   */
+  readonly #present: (Uint8Array | undefined)[] = [];
 
   /** `capacity`: rows reserved at the start; memory that is not touched is not taken. */
   constructor(capacity: number) {
@@ -112,6 +120,8 @@ export class Paths {
   }
 
   find(prefix: number, source: number, pathId: number): number {
+    const present = this.#present[source];
+    if (present !== undefined && ((present[prefix >> 3] ?? 0) & (1 << (prefix & 7))) === 0) return NO_PATH;
     let path = this.first(prefix);
     while (path !== NO_PATH && (this.source(path) !== source || this.pathId(path) !== pathId)) path = this.next(path);
     return path;
@@ -142,7 +152,10 @@ export class Paths {
     }
     this.#flags[path] = CHANGED;
     this.#first[prefix] = path + 1;
-    this.#countBySource[source] = this.countOf(source) + 1;
+    const count = this.countOf(source) + 1;
+    this.#countBySource[source] = count;
+    if (this.#present[source] !== undefined) this.#setPresent(source, prefix);
+    else if (count >= FEW && (count & (count - 1)) === 0) this.#notePresent(source, count);
     this.#usableBySource[source] = this.usableOf(source) + (inForce === NO_SET ? 0 : 1);
     return path;
   }
@@ -159,6 +172,11 @@ export class Paths {
     }
     const source = this.source(path);
     this.#countBySource[source] = this.countOf(source) - 1;
+    const present = this.#present[source];
+    if (present !== undefined && this.#pathId === undefined) {
+      present[prefix >> 3] = (present[prefix >> 3] as number) & ~(1 << (prefix & 7));
+    }
+    if (this.#countBySource[source] === 0) this.#present[source] = undefined;
     if (this.inForce(path) !== NO_SET) this.#usableBySource[source] = this.usableOf(source) - 1;
     this.#rows[(path << COLUMNS_SHIFT) | SOURCE] = -1;
     this.#rows[(path << COLUMNS_SHIFT) | NEXT] = this.#free;
@@ -182,6 +200,22 @@ export class Paths {
     const paths = new Int32Array(this.countOf(source));
     for (let path = 0, n = 0; n < paths.length; path++) if (this.source(path) === source) paths[n++] = path;
     return paths;
+  }
+
+  /** Where it is worth its memory: no more than four octets for a path. */
+  #notePresent(source: number, count: number): void {
+    if (count < this.#first.length / DENSE) return;
+    this.#present[source] = new Uint8Array(this.#first.length >> 3);
+    for (const path of this.ofSource(source)) this.#setPresent(source, this.prefix(path));
+  }
+
+  #setPresent(source: number, prefix: number): void {
+    let present = this.#present[source] as Uint8Array;
+    if (prefix >> 3 >= present.length) {
+      present = grown(present, (this.#first.length >> 3) + 1);
+      this.#present[source] = present;
+    }
+    present[prefix >> 3] = (present[prefix >> 3] as number) | (1 << (prefix & 7));
   }
 
   #setInForce(path: number, received: number, inForce: number): void {

@@ -18,19 +18,6 @@ export interface NlriTable {
   write(id: number, octets: Uint8Array, at: number): number;
 }
 
-/** What the messages of one run have in common. */
-interface Run {
-  readonly family: Family;
-  /** In MP_REACH_NLRI or MP_UNREACH_NLRI. */
-  readonly multiprotocol: boolean;
-  readonly withdraws: boolean;
-  /** Of MP_REACH_NLRI. */
-  readonly nextHop: Uint8Array;
-  readonly attributes: Uint8Array;
-  readonly attributesStart: number;
-  readonly attributesEnd: number;
-}
-
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -52,7 +39,16 @@ export class UpdateWriter {
   readonly #maxLength: number;
   #octets = new Uint8Array(FIRST_CAPACITY);
   #position = 0;
-  #run: Run | undefined;
+  /** What the messages of one run have in common. */
+  #family: Family = 4;
+  /** In MP_REACH_NLRI or MP_UNREACH_NLRI. */
+  #multiprotocol = false;
+  #withdraws = false;
+  /** Of MP_REACH_NLRI. */
+  #nextHop: Uint8Array = NOTHING;
+  #attributes: Uint8Array = NOTHING;
+  #attributesStart = 0;
+  #attributesEnd = 0;
   #tailLength = 0;
   /** Of the message being written: where it starts, where its prefixes start and go on; -1: none is being written. */
   #start = -1;
@@ -88,20 +84,27 @@ export class UpdateWriter {
     attributesEnd: number,
   ): void {
     this.#flush();
-    const multiprotocol = nextHop !== undefined;
-    const run = { family, multiprotocol, withdraws: false, nextHop: nextHop ?? NOTHING };
-    this.#run = { ...run, attributes, attributesStart, attributesEnd };
-    const length = attributesEnd - attributesStart;
-    this.#tailLength = multiprotocol ? length : 0;
+    this.#family = family;
+    this.#multiprotocol = nextHop !== undefined;
+    this.#withdraws = false;
+    this.#nextHop = nextHop ?? NOTHING;
+    this.#attributes = attributes;
+    this.#attributesStart = attributesStart;
+    this.#attributesEnd = attributesEnd;
+    this.#tailLength = this.#multiprotocol ? attributesEnd - attributesStart : 0;
   }
 
   /** From now on prefixes are withdrawn. */
   withdraw(family: Family): void {
     this.#flush();
-    const multiprotocol = family === 6;
-    const run = { family, multiprotocol, withdraws: true, nextHop: NOTHING };
-    this.#run = { ...run, attributes: NOTHING, attributesStart: 0, attributesEnd: 0 };
-    this.#tailLength = multiprotocol ? 0 : 2;
+    this.#family = family;
+    this.#multiprotocol = family === 6;
+    this.#withdraws = true;
+    this.#nextHop = NOTHING;
+    this.#attributes = NOTHING;
+    this.#attributesStart = 0;
+    this.#attributesEnd = 0;
+    this.#tailLength = this.#multiprotocol ? 0 : 2;
   }
 
   /** After {@link announce} or {@link withdraw}. */
@@ -134,7 +137,8 @@ export class UpdateWriter {
   }
 
   #begin(): void {
-    const { family, multiprotocol, withdraws, nextHop, attributes, attributesStart, attributesEnd } = this.#run as Run;
+    const withdraws = this.#withdraws;
+    const nextHop = this.#nextHop;
     this.#reserve(this.#maxLength);
     const octets = this.#octets;
     const start = this.#position;
@@ -144,13 +148,13 @@ export class UpdateWriter {
     let at = start + HEADER_LENGTH;
     putU16(octets, at, 0);
     at += 2;
-    if (multiprotocol) {
+    if (this.#multiprotocol) {
       // RFC 7606 5.1: first of all, so that a receiver finds the routes whatever follows.
       octets[at + 2] = AttributeFlag.Optional | AttributeFlag.ExtendedLength;
       octets[at + 3] = withdraws ? AttributeType.MpUnreach : AttributeType.MpReach;
       at += 6;
       octets[at++] = 0;
-      octets[at++] = afiOf(family);
+      octets[at++] = afiOf(this.#family);
       octets[at++] = SAFI_UNICAST;
       if (!withdraws) {
         octets[at++] = nextHop.length;
@@ -158,9 +162,8 @@ export class UpdateWriter {
         octets[at++] = 0;
       }
     } else if (!withdraws) {
-      putU16(octets, at, attributesEnd - attributesStart);
-      at += 2;
-      for (let i = attributesStart; i < attributesEnd; i++) octets[at++] = attributes[i] as number;
+      putU16(octets, at, this.#attributesEnd - this.#attributesStart);
+      at = this.#putAttributes(at + 2);
     }
     this.#nlriStart = at;
     this.#at = at;
@@ -170,13 +173,12 @@ export class UpdateWriter {
   #flush(): void {
     const start = this.#start;
     if (start < 0) return;
-    const { multiprotocol, withdraws, attributes, attributesStart, attributesEnd } = this.#run as Run;
     const octets = this.#octets;
-    if (multiprotocol) {
+    if (this.#multiprotocol) {
       this.#finishMultiprotocol();
-      for (let i = attributesStart; i < attributesEnd; i++) octets[this.#at++] = attributes[i] as number;
+      this.#at = this.#putAttributes(this.#at);
       putU16(octets, start + FIXED - 2, this.#at - start - FIXED);
-    } else if (withdraws) {
+    } else if (this.#withdraws) {
       putU16(octets, start + HEADER_LENGTH, this.#at - this.#nlriStart);
       putU16(octets, this.#at, 0);
       this.#at += 2;
@@ -185,6 +187,14 @@ export class UpdateWriter {
     this.#position = this.#at;
     this.#start = -1;
     this.#messages++;
+  }
+
+  #putAttributes(at: number): number {
+    const octets = this.#octets;
+    const attributes = this.#attributes;
+    const end = this.#attributesEnd;
+    for (let i = this.#attributesStart; i < end; i++) octets[at++] = attributes[i] as number;
+    return at;
   }
 
   /**

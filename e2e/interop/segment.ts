@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { inside, must, run } from "../harness/command.ts";
+import { eventually } from "../harness/wait.ts";
 
 export interface Station {
   readonly netns: string;
@@ -10,6 +11,14 @@ export interface Station {
   readonly ipv6: string;
   /** For files of the program that runs there. */
   readonly base: string;
+}
+
+/** Ends a program that was started at a station, and waits until it is gone. */
+export async function ended(child: ChildProcess, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  if (isOver()) return;
+  process.kill(signal === "SIGKILL" ? -(child.pid as number) : (child.pid as number), signal);
+  await eventually(`${child.spawnargs.join(" ")} ends after ${signal}`, 20, isOver);
 }
 
 export class Segment {
