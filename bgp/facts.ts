@@ -28,6 +28,8 @@ export type Fact =
       readonly kind: "accepted";
       readonly connection: number;
       readonly address: Address;
+      /** The interface that a link-local caller came by. */
+      readonly device?: string;
       readonly local?: LocalEnd;
     }
   | { readonly kind: "received"; readonly connection: number; readonly octets: Uint8Array }

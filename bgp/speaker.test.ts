@@ -109,6 +109,47 @@ describe("whoever connects", () => {
   });
 });
 
+describe("a link-local caller", () => {
+  const NEAR = addressOf("fe80::1");
+  const hello = (speaker: Speaker, connection: number, device: string) => {
+    speaker.tell({ kind: "accepted", connection, address: NEAR, device }, 0);
+    speaker.tell({ kind: "received", connection, octets: HELLO }, 0);
+    speaker.tell({ kind: "received", connection, octets: encodeKeepalive() }, 0);
+  };
+  const sessions = (speaker: Speaker) =>
+    speaker.neighbors.map(({ peer }) => [peer.config.name, peer.session?.connection]);
+
+  it("is the peer of its interface, though two have its address", () => {
+    const peer = { ...PEER_CONFIG, address: NEAR, asNumber: 65009, passive: true };
+    const peers = ["eth0", "eth1"].map((device) => ({ ...peer, name: device, device }));
+    const speaker = speakerWith(peers, []);
+    hello(speaker, 1, "eth1");
+    hello(speaker, 3, "eth0");
+    expect(done(speaker, 0)).toEqual([]);
+    expect(sessions(speaker)).toEqual([
+      ["eth0", 3],
+      ["eth1", 1],
+    ]);
+    speaker.tell({ kind: "accepted", connection: 5, address: NEAR, device: "eth2" }, 0);
+    expect(done(speaker, 0)).toEqual(["send 5 NOTIFICATION 6/5", "close 5"]);
+  });
+
+  it("from a range is a peer of its interface too", () => {
+    const range = { address: addressOf("fe80::"), length: 10 };
+    const speaker = speakerWith([], [{ ...RANGE, range }]);
+    hello(speaker, 1, "eth0");
+    hello(speaker, 3, "eth1");
+    expect(done(speaker, 0)).toEqual([]);
+    expect(sessions(speaker)).toEqual([
+      ["rack/fe80::1%eth0", 1],
+      ["rack/fe80::1%eth1", 3],
+    ]);
+    speaker.tell({ kind: "peers", peers: [], ranges: [{ ...RANGE, range }] }, 1);
+    expect(done(speaker, 1)).toEqual([]);
+    expect(sessions(speaker)).toHaveLength(2);
+  });
+});
+
 describe("a change from outside", () => {
   it.each<[string, readonly PeerConfig[], string]>([
     ["a peer shut down by configuration", [{ ...PEER_CONFIG, enabled: false }], "6/2"],

@@ -4,7 +4,8 @@
  * tell() takes a fact in and returns at once. work() runs what is due: timers, decisions over marked prefixes, messages
  * for peers with room. takeForwardingChanges() is what the kernel pulls. nextDue() says when to ask again.
  */
-import type { Address, Family } from "../ipam/net/address.ts";
+import type { Family } from "../ipam/net/address.ts";
+import { type Caller, isCalledBy } from "./caller.ts";
 import type { ConnectionFact, Fact, SpeakerEvent, Work } from "./facts.ts";
 import { Neighbor, type NeighborHost } from "./neighbor.ts";
 import { peerFor } from "./peer-range.ts";
@@ -22,7 +23,7 @@ import { CeaseSubcode, MessageType } from "./wire/codes.ts";
 import { type Fault, isFault } from "./wire/fault.ts";
 import { frame } from "./wire/framer.ts";
 import { encodeNotification, encodeShutdownMessage } from "./wire/notification.ts";
-import { hexOf, sameOctets } from "./wire/octets.ts";
+import { hexOf } from "./wire/octets.ts";
 import { encodeRouteRefresh } from "./wire/route-refresh.ts";
 
 export type { SpeakerOptions } from "./speaker-options.ts";
@@ -82,7 +83,7 @@ export class Speaker {
       case "underlay":
         return this.rib.updateUnderlay(fact.routes);
       case "accepted":
-        return this.#accepted(fact.connection, fact.address, fact.local, now);
+        return this.#accepted(fact.connection, fact, fact.local, now);
       case "connected":
       case "received":
       case "closed":
@@ -144,13 +145,13 @@ export class Speaker {
   #setPeers(configs: readonly PeerConfig[], now: number): void {
     const wanted = new Map(configs.map((config) => [config.name, config]));
     for (const neighbor of this.neighbors) {
-      const { name, address } = neighbor.peer.config;
-      const config = wanted.get(name) ?? (neighbor.dynamic ? peerFor(this.#ranges, address) : undefined);
+      const { config: before } = neighbor.peer;
+      const config = wanted.get(before.name) ?? (neighbor.dynamic ? peerFor(this.#ranges, before) : undefined);
       if (config === undefined) {
         this.#remove(neighbor, CeaseSubcode.PeerDeconfigured, now);
         continue;
       }
-      const need = changeNeeds(neighbor.peer.config, config);
+      const need = changeNeeds(before, config);
       if (need === "new session") this.#remove(neighbor, config.enabled ? CHANGED : SHUT_DOWN, now);
       else if (need === "re-evaluation") {
         neighbor.peer.config = config;
@@ -200,10 +201,10 @@ export class Speaker {
     for (const { peer } of this.#neighbors.values()) peer.stop(notification, now);
   }
 
-  #accepted(connection: number, address: Address, local: LocalEnd | undefined, now: number): void {
-    const named = this.neighbors.filter(({ peer }) => sameOctets(peer.config.address, address));
+  #accepted(connection: number, caller: Caller, local: LocalEnd | undefined, now: number): void {
+    const named = this.neighbors.filter(({ peer }) => isCalledBy(peer.config, caller));
     // Two sessions with one address, on different ports: the one that is down is the one meant.
-    const neighbor = named.find(({ peer }) => peer.session === undefined) ?? named[0] ?? this.#fromRange(address, now);
+    const neighbor = named.find(({ peer }) => peer.session === undefined) ?? named[0] ?? this.#fromRange(caller, now);
     if (neighbor === undefined || this.#stopped) {
       this.#work.push({ kind: "send", connection, octets: REJECTED }, { kind: "close", connection });
       return;
@@ -212,8 +213,8 @@ export class Speaker {
     neighbor.peer.accepted(connection, local, now);
   }
 
-  #fromRange(address: Address, now: number): Neighbor | undefined {
-    const config = peerFor(this.#ranges, address);
+  #fromRange(caller: Caller, now: number): Neighbor | undefined {
+    const config = peerFor(this.#ranges, caller);
     const dynamic = this.neighbors.filter((neighbor) => neighbor.dynamic).length;
     if (config === undefined || this.#stopped || dynamic >= MOST_DYNAMIC_PEERS) return undefined;
     const neighbor = this.#add(config, true, now);

@@ -11,7 +11,7 @@ import { exactly, familyAsked, insideOf, prefixAsked } from "./prefix-search.ts"
 import { RouteViews, type RulesOf } from "./route-views.ts";
 import type { RouteView } from "./types.ts";
 
-/** Prefixes looked at in one batch: well under a millisecond each, views and all, and quick to skip. */
+/** Prefixes looked at, or routes found, in one batch: well under a millisecond each, views and all, and quick to skip. */
 const BATCH = 256;
 
 export interface RouteWalk {
@@ -48,15 +48,16 @@ function* walkTable(
   fresh: () => RouteViews,
   wanted: (id: number) => boolean,
 ): Generator<RouteView[]> {
-  for (let start = 0; start < table.prefixes.bound; start += BATCH) {
-    const routes: RouteView[] = [];
-    const views = fresh();
-    const end = Math.min(start + BATCH, table.prefixes.bound);
-    for (let id = start; id < end; id++) {
-      if (table.prefixes.isInUse(id) && wanted(id)) routes.push(...viewsOf(views, table, id));
-    }
+  let routes: RouteView[] = [];
+  let views = fresh();
+  for (let id = 0; id < table.prefixes.bound; id++) {
+    if (table.prefixes.isInUse(id) && wanted(id)) routes.push(...viewsOf(views, table, id));
+    if (routes.length < BATCH && id % BATCH !== 0) continue;
     yield routes;
+    routes = [];
+    views = fresh();
   }
+  yield routes;
 }
 
 function viewsFor(rib: Rib, { from, to, best }: RouteWalk): ViewsOf {

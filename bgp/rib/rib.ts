@@ -29,9 +29,9 @@ import type { Member, UpdateGroup } from "./update-group.ts";
 export const FAMILIES: readonly Family[] = [4, 6];
 
 /** Stands for any prefix where rules look at attributes only. */
-const EVERYTHING: Readonly<Record<Family, Prefix>> = {
-  4: { address: new Uint8Array(4), length: 0 },
-  6: { address: new Uint8Array(16), length: 0 },
+const EVERYTHING: Readonly<Record<Family, () => Prefix>> = {
+  4: () => ({ address: new Uint8Array(4), length: 0 }),
+  6: () => ({ address: new Uint8Array(16), length: 0 }),
 };
 /** Rows of each table at the start, unless told otherwise. */
 const FEW = 1024;
@@ -78,13 +78,13 @@ export class Rib {
   announce(source: number, run: NlriRun, set: number, rules: ImportRules, limit: number): void {
     const rib = this.families[run.family];
     const perPrefix = rules.looksAtPrefix(run.family);
-    const common = perPrefix ? NO_SET : rules.inForce(set, () => EVERYTHING[run.family]);
+    const common = perPrefix ? NO_SET : rules.inForce(set, EVERYTHING[run.family]);
     for (let at = run.start; at < run.end; ) {
       const pathId = run.addPath ? u32(run.octets, at) : 0;
       if (run.addPath) at += PATH_ID_OCTETS;
       const prefix = rib.prefixes.intern(run.octets, at);
       at += 1 + (((run.octets[at] as number) + 7) >> 3);
-      const inForce = perPrefix ? rules.inForce(set, () => rib.prefixes.prefix(prefix)) : common;
+      const inForce = perPrefix ? inForceFor(rib, prefix, set, rules) : common;
       this.#changes.place(rib, source, prefix, pathId, set, inForce, limit);
       if (perPrefix) this.#changes.drop(inForce, set);
     }
@@ -296,4 +296,9 @@ export class Rib {
       }
     }
   }
+}
+
+/** Not in the loop over an UPDATE's prefixes: a function made there would cost every one of them. */
+function inForceFor(rib: FamilyRib, prefix: number, set: number, rules: ImportRules): number {
+  return rules.inForce(set, () => rib.prefixes.prefix(prefix));
 }

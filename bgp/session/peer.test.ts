@@ -112,6 +112,34 @@ describe("two connections at once (RFC 4271 6.8)", () => {
   });
 });
 
+describe("a peer that cannot be reached", () => {
+  it("and does not answer at all is said so, though the state stays Connect (RFC 4271 8.2.2)", () => {
+    const stand = new PeerStand({ address: addressOf("fe80::2"), device: "eth0", port: 1790 });
+    stand.peer.start(0);
+    expect(stand.peer.lastError).toBe("");
+    stand.peer.tick(5000);
+    expect(stand.take()).toEqual(["dial 2", "close 2", "dial 4"]);
+    expect(stand.peer.state).toBe("Connect");
+    expect(stand.peer.lastError).toBe("no answer from fe80::2%eth0 port 1790 within 5 s");
+    stand.peer.closed(4, "no route to host", 6000);
+    expect(stand.peer.lastError).toBe("no route to host");
+    stand.acceptSession(1, 7000);
+    expect(stand.peer.lastError).toBe("");
+  });
+
+  it("does not hide the peer's last words behind its silence", () => {
+    const stand = new PeerStand();
+    stand.peer.start(0);
+    stand.acceptSession(1, 0);
+    stand.peer.received(1, encodeNotification(SHUTDOWN), 1);
+    stand.peer.tick(stand.peer.nextDue());
+    stand.peer.tick(stand.peer.nextDue());
+    expect(stand.peer.lastError).toBe(
+      'no answer from 10.0.0.1 port 179 within 5 s; before that: received Cease/Administrative Shutdown: "tonight"',
+    );
+  });
+});
+
 describe("a peer that is not wanted now", () => {
   it("is told so when it is disabled, refused while it is, and dialled when it is enabled", () => {
     const stand = new PeerStand();

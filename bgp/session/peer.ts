@@ -201,7 +201,11 @@ export class Peer extends PeerRecord {
     const connectionBefore = fsm.connection;
     const from = step(fsm, event, now);
     if (connectionBefore !== undefined && fsm.connection === undefined) this.#links.delete(connectionBefore);
-    if (from === undefined) return;
+    if (from === undefined) {
+      // The state stays Connect, but one more attempt has come to nothing.
+      if (fsm.state === "Connect" && event.kind === "ConnectRetryTimerExpires") this.failed(fsm.reason, true);
+      return;
+    }
     if (fsm.state === "OpenConfirm" && event.kind === "OpenReceived" && !isFault(event.open)) {
       this.#opened(fsm, event.open, now);
       if (fsm.state !== "OpenConfirm") return;
