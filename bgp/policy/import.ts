@@ -10,6 +10,7 @@ import type { Prefix } from "../../ipam/net/prefix.ts";
 import { Community, SetFlag } from "../rib/attribute-columns.ts";
 import { type AttributeTable, NO_SET } from "../rib/attribute-table.ts";
 import type { NextHops } from "../rib/next-hops.ts";
+import type { PrefixTable } from "../rib/prefix-table.ts";
 import type { Negotiated } from "../session/negotiate.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
 import { occurrencesIn } from "../wire/as-path.ts";
@@ -73,6 +74,11 @@ export class ImportRules {
     if (!verdict.accept) return NO_SET;
     if (verdict.attributes === attributes && changes === undefined) return set;
     return this.#attributes.intern(verdict.attributes, this.#attributes.scope(set));
+  }
+
+  /** Of the prefix with this number: where every prefix is asked for, but most are not looked at. */
+  inForceFor(set: number, prefixes: PrefixTable, prefix: number): number {
+    return this.inForce(set, () => prefixes.prefix(prefix));
   }
 
   /** The same in words: whether the path is let pass, and by what. */

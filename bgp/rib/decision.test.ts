@@ -66,7 +66,7 @@ function decide(candidates: readonly Candidate[], settings: Partial<SpeakerSetti
     best: best === NO_PATH ? undefined : (places.get(best) as number),
     step: STEPS[decision.step] as Step,
     /** Whether it comes out the same with every path held against the best one before it. */
-    sameOneByOne: winner === best,
+    sameOneByOne: winner === best && decision.best(paths, 0) === best,
     equal: equal.sort((a, b) => a - b),
   };
 }

@@ -113,7 +113,22 @@ export class Decision {
     );
   }
 
-  /** The best path of a prefix, or NO_PATH; {@link step} and {@link equal} tell more. */
+  /** The best path of a prefix, or NO_PATH, where nobody asks for more: each path is held against the best so far. */
+  best(paths: Paths, prefix: number): number {
+    let best = NO_PATH;
+    for (let path = paths.first(prefix); path !== NO_PATH; path = paths.next(path)) {
+      if (best === NO_PATH) {
+        if (this.isCandidate(paths, path)) best = path;
+        continue;
+      }
+      const outcome = this.match(paths, best, path);
+      if (outcome === Match.Unsure) return this.decide(paths, prefix);
+      if (outcome === Match.Won) best = path;
+    }
+    return best;
+  }
+
+  /** The same; {@link step} and {@link equal} tell more. */
   decide(paths: Paths, prefix: number): number {
     this.#paths = paths;
     const first = this.#gather(paths, prefix);

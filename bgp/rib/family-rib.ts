@@ -88,7 +88,7 @@ export class FamilyRib {
       this.#best[prefix] = only + 1;
       return changed;
     }
-    const best = decision.decide(paths, prefix);
+    const best = decision.best(paths, prefix);
     let changed = best !== before;
     for (let path = first; path !== NO_PATH; path = paths.next(path)) {
       if (!paths.isChanged(path)) continue;

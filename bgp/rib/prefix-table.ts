@@ -236,7 +236,10 @@ function powerOfTwo(atLeast: number): number {
 }
 
 /** A copy of the array with room for more. */
-export function grown<T extends Uint32Array | Uint16Array | Uint8Array | Int32Array | Float64Array>(from: T, length: number): T {
+export function grown<T extends Uint32Array | Uint16Array | Uint8Array | Int32Array | Float64Array>(
+  from: T,
+  length: number,
+): T {
   const to = new (from.constructor as new (length: number) => T)(length);
   to.set(from);
   return to;

@@ -84,7 +84,7 @@ export class Rib {
       if (run.addPath) at += PATH_ID_OCTETS;
       const prefix = rib.prefixes.intern(run.octets, at);
       at += 1 + (((run.octets[at] as number) + 7) >> 3);
-      const inForce = perPrefix ? inForceFor(rib, prefix, set, rules) : common;
+      const inForce = perPrefix ? rules.inForceFor(set, rib.prefixes, prefix) : common;
       this.#changes.place(rib, source, prefix, pathId, set, inForce, limit);
       if (perPrefix) this.#changes.drop(inForce, set);
     }
@@ -296,9 +296,4 @@ export class Rib {
       }
     }
   }
-}
-
-/** Not in the loop over an UPDATE's prefixes: a function made there would cost every one of them. */
-function inForceFor(rib: FamilyRib, prefix: number, set: number, rules: ImportRules): number {
-  return rules.inForce(set, () => rib.prefixes.prefix(prefix));
 }
