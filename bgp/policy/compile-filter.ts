@@ -33,6 +33,7 @@ export interface OperationSpec {
   readonly addCommunity?: { readonly value: string };
   readonly prependASPath?: { readonly prefix: readonly number[] };
   readonly setPriority?: { readonly value: number };
+  readonly removeMED?: object;
 }
 
 type RuleList = keyof FilterSpec;
@@ -91,10 +92,11 @@ function prefixCondition({ cidr, matchOperator, prefixLength = {} }: RuleSpec): 
   };
 }
 
-function compileOperation({ addCommunity, prependASPath, setPriority }: OperationSpec): Operation {
+function compileOperation({ addCommunity, prependASPath, setPriority, removeMED }: OperationSpec): Operation {
   if (addCommunity !== undefined) return { kind: "add-community", value: communityOf(addCommunity.value) };
   if (prependASPath !== undefined) return { kind: "prepend", asNumbers: prependASPath.prefix };
   if (setPriority !== undefined) return { kind: "set-priority", priority: setPriority.value };
+  if (removeMED !== undefined) return { kind: "remove-med" };
   throw new Error("an operation that does nothing");
 }
 

@@ -49,7 +49,9 @@ export type Operation =
   | { readonly kind: "add-community"; readonly value: CommunityValue }
   /** The path starts with these afterwards, in this order. */
   | { readonly kind: "prepend"; readonly asNumbers: readonly number[] }
-  | { readonly kind: "set-priority"; readonly priority: number };
+  | { readonly kind: "set-priority"; readonly priority: number }
+  /** RFC 4271 5.1.4: on the way in, so before the decision. */
+  | { readonly kind: "remove-med" };
 
 /** What a route's priority (the metric a kernel would give it: less is better) and its LOCAL_PREF sum up to. */
 export const PRIORITY_AND_LOCAL_PREF = 0x7fffffff;

@@ -10,6 +10,7 @@ import { PEER_CONFIG as EXTERNAL, NEGOTIATED } from "../session/testing.ts";
 import { encodeCanonical } from "../wire/encode-attributes.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import type { FilterChain } from "./chain.ts";
+import { compileFilter } from "./compile-filter.ts";
 import { ImportRules } from "./import.ts";
 
 const INTERNAL: PeerConfig = { ...EXTERNAL, asNumber: 64512 };
@@ -47,6 +48,16 @@ function imported(config: PeerConfig, received: PathAttributes, session: Partial
   expect(table.size).toBe(0);
   return result;
 }
+
+describe("an import filter", () => {
+  it("takes MED off a route before anything is compared (RFC 4271 5.1.4)", () => {
+    const filter = compileFilter("f", { importV4: [{ action: "Accept", operations: [{ removeMED: {} }] }] }, "import");
+    const config = { ...EXTERNAL, importChain: { filters: [filter], otherwise: "Accept" as const, tags: [] } };
+    const { med: _med, ...without } = LEARNED;
+    expect(imported(config, LEARNED)).toEqual(without);
+    expect(imported(config, without)).toEqual(without);
+  });
+});
 
 describe("import (RFC 4271 9.1.2, RFC 4456 8)", () => {
   const path = (...asNumbers: number[]) => ({ asPath: [{ type: 2, asNumbers }] });

@@ -144,6 +144,13 @@ describe("operations", () => {
     expect(changed(set, { peerType: "eBGP" }, "export")).not.toHaveProperty("localPref");
   });
 
+  it("remove MED (RFC 4271 5.1.4), and nothing else", () => {
+    const attributes = { ...ATTRIBUTES, med: 7 };
+    expect(changed([{ removeMED: {} }], { attributes })).toEqual(ATTRIBUTES);
+    expect(changed([{ removeMED: {} }], { attributes })).not.toHaveProperty("med");
+    expect(changed([{ removeMED: {} }])).toBe(ATTRIBUTES);
+  });
+
   it("leave the route's own attributes alone", () => {
     const before = structuredClone(ATTRIBUTES);
     const set = [{ addCommunity: { value: "1:1" } }, { prependASPath: { prefix: [1] } }, { setPriority: { value: 1 } }];

@@ -60,12 +60,20 @@ function operate(
       changed = addCommunity(changed, operation.value);
     } else if (operation.kind === "prepend") {
       changed = { ...changed, asPath: operation.asNumbers.reduceRight(prepend, changed.asPath) };
+    } else if (operation.kind === "remove-med") {
+      changed = withoutMed(changed);
     } else if (direction === "import" || peerType === "iBGP") {
       // RFC 4271 5.1.5: LOCAL_PREF does not go to another AS.
       changed = { ...changed, localPref: PRIORITY_AND_LOCAL_PREF - operation.priority };
     }
   }
   return changed;
+}
+
+function withoutMed(attributes: PathAttributes): PathAttributes {
+  if (attributes.med === undefined) return attributes;
+  const { med: _med, ...others } = attributes;
+  return others;
 }
 
 function tagged(tags: readonly Tag[], { prefix }: PolicyRoute, attributes: PathAttributes): PathAttributes {

@@ -93,7 +93,21 @@ export class Decision {
     if (more < 0) return always ? Match.Won : Match.Unsure;
     if (!this.#comesFirst(newcomer, set, best, mine)) return Match.Lost;
     // One with a lower MED might be among those that lost.
-    return comparable || this.#med(set) === 0 ? Match.Won : Match.Unsure;
+    return comparable || !this.#isOutbid(newcomer, set) ? Match.Won : Match.Lost;
+  }
+
+  /** Whether another path of the same neighbouring AS, as good until then, has a lower MED. */
+  #isOutbid(path: number, set: number): boolean {
+    const paths = this.#paths as Paths;
+    const { neighborAs, rank } = this.#attributes;
+    const med = this.#med(set);
+    if (med === 0) return false;
+    for (let other = paths.first(paths.prefix(path)); other !== NO_PATH; other = paths.next(other)) {
+      const rival = paths.inForce(other);
+      if (rival === NO_SET || neighborAs[rival] !== neighborAs[set] || rank[rival] !== rank[set]) continue;
+      if (this.#med(rival) < med && this.isCandidate(paths, other)) return true;
+    }
+    return false;
   }
 
   /** In the steps after MED. */

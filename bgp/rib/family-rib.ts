@@ -12,6 +12,11 @@ import { NO_PATH, Paths } from "./paths.ts";
 import { grown, PrefixTable } from "./prefix-table.ts";
 import { STEPS, type Step } from "./steps.ts";
 
+/** What happened to a prefix: paths came; some went, too; or something else about them is other. */
+const NEWCOMERS = 0;
+const LOSSES = 1;
+const ANYTHING = 2;
+
 export class FamilyRib {
   readonly family: Family;
   readonly prefixes: PrefixTable;
@@ -19,8 +24,8 @@ export class FamilyRib {
   readonly marked = new Marks();
   /** A path, plus one; 0: none. */
   #best = new Int32Array(0);
-  /** 1: more has happened since the last decision than that paths came. */
-  #whole = new Uint8Array(0);
+  /** What happened since the last decision: NEWCOMERS at the least. */
+  #since = new Uint8Array(0);
   /** Who else still needs the prefix's id: what was announced, the forwarding table, peers that lag behind. */
   #holders = new Int32Array(0);
 
@@ -45,7 +50,14 @@ export class FamilyRib {
   /** Puts a prefix into the queue for its decision. */
   mark(prefix: number): void {
     this.#reach(prefix);
-    this.#whole[prefix] = 1;
+    this.#since[prefix] = ANYTHING;
+    this.marked.add(prefix);
+  }
+
+  /** The same, where nothing happened but that a path went. */
+  markRemoved(prefix: number): void {
+    this.#reach(prefix);
+    if (this.#since[prefix] === NEWCOMERS) this.#since[prefix] = LOSSES;
     this.marked.add(prefix);
   }
 
@@ -71,14 +83,15 @@ export class FamilyRib {
   decide(prefix: number, decision: Decision): boolean {
     const { paths } = this;
     const before = (this.#best[prefix] as number) - 1;
-    if (before !== NO_PATH && this.#whole[prefix] === 0) {
+    const since = this.#since[prefix];
+    this.#since[prefix] = NEWCOMERS;
+    if (before !== NO_PATH && since === NEWCOMERS) {
       const best = this.#withNewcomers(prefix, before, decision);
       if (best !== NO_PATH) {
         this.#best[prefix] = best + 1;
         return best !== before;
       }
     }
-    this.#whole[prefix] = 0;
     const first = paths.first(prefix);
     if (first !== NO_PATH && paths.next(first) === NO_PATH) {
       // Most prefixes have one path.
@@ -91,7 +104,11 @@ export class FamilyRib {
     const best = decision.best(paths, prefix);
     let changed = best !== before;
     for (let path = first; path !== NO_PATH; path = paths.next(path)) {
-      if (!paths.isChanged(path)) continue;
+      if (!paths.isChanged(path)) {
+        // New ones come first, and no others changed.
+        if (since !== ANYTHING) break;
+        continue;
+      }
       paths.clearChanged(path);
       if (path === best) changed = true;
     }
@@ -147,7 +164,7 @@ export class FamilyRib {
     if (prefix < this.#best.length) return;
     const length = this.prefixes.capacity;
     this.#best = grown(this.#best, length);
-    this.#whole = grown(this.#whole, length);
+    this.#since = grown(this.#since, length);
     this.#holders = grown(this.#holders, length);
   }
 }

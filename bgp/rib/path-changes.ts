@@ -73,7 +73,7 @@ export class PathChanges {
     const received = paths.received(path);
     const inForce = paths.inForce(path);
     const prefix = paths.prefix(path);
-    if (path === rib.best(prefix) || !this.#isBeaten(rib, prefix, inForce)) rib.mark(prefix);
+    if (path === rib.best(prefix) || !this.#isBeaten(rib, prefix, inForce)) rib.markRemoved(prefix);
     paths.remove(path);
     this.#attributes.release(received);
     this.drop(inForce, received);

@@ -29,10 +29,8 @@ interface HostIntent {
 
 /** Of no host's AS. */
 const PREPENDED = 64999;
-const OPERATIONS: readonly OperationSpec[] = [
-  { addCommunity: { value: "65000:1" } },
-  { prependASPath: { prefix: [PREPENDED, PREPENDED] } },
-];
+const MARK: OperationSpec = { addCommunity: { value: "65000:1" } };
+const PREPEND: OperationSpec = { prependASPath: { prefix: [PREPENDED, PREPENDED] } };
 const NO_RULES: Rules = { heldBack: new Set(), operations: [] };
 
 export class Intent {
@@ -99,7 +97,10 @@ export class Intent {
   changeRules(host: number, peer: number): void {
     const all = [...this.#hosts.values()].flatMap(({ networks }) => [...networks]);
     const heldBack = new Set(this.#chance.happens(0.3) ? [] : this.#chance.someOf(all));
-    const rules = { heldBack, operations: this.#chance.someOf(OPERATIONS) };
+    // A reflector that prefers what another reflector says to its client's own words does not pass it on to a third one:
+    // so it is in BGP, but it takes more than the topology to foretell.
+    const possible = this.topology.kind === "reflectors" ? [MARK] : [MARK, PREPEND];
+    const rules = { heldBack, operations: this.#chance.someOf(possible) };
     const { exports, imports } = this.#host(host);
     (this.#chance.happens(0.6) ? exports : imports).set(peer, rules);
   }
