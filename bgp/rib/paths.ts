@@ -30,6 +30,8 @@ export class Paths {
   #pathId: Uint32Array | undefined;
   /** First path of each prefix id, plus one; 0: none. */
   #first: Int32Array;
+  /** Prefixes that ever had a path are below this. */
+  #prefixes = 0;
   /** The last row given back. */
   #free = NO_PATH;
   #unused = 0;
@@ -204,15 +206,15 @@ export class Paths {
 
   /** Where it is worth its memory: no more than four octets for a path. */
   #notePresent(source: number, count: number): void {
-    if (count < this.#first.length / DENSE) return;
-    this.#present[source] = new Uint8Array(this.#first.length >> 3);
+    if (count < this.#prefixes / DENSE) return;
+    this.#present[source] = new Uint8Array((this.#prefixes >> 3) + 1);
     for (const path of this.ofSource(source)) this.#setPresent(source, this.prefix(path));
   }
 
   #setPresent(source: number, prefix: number): void {
     let present = this.#present[source] as Uint8Array;
     if (prefix >> 3 >= present.length) {
-      present = grown(present, (this.#first.length >> 3) + 1);
+      present = grown(present, Math.max(present.length * 2, (prefix >> 3) + 1));
       this.#present[source] = present;
     }
     present[prefix >> 3] = (present[prefix >> 3] as number) | (1 << (prefix & 7));
@@ -227,6 +229,7 @@ export class Paths {
   }
 
   #reach(prefix: number): void {
+    if (prefix >= this.#prefixes) this.#prefixes = prefix + 1;
     if (prefix < this.#first.length) return;
     this.#first = grown(this.#first, Math.max(this.#first.length * 2, prefix + 1));
   }
