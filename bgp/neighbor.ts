@@ -2,12 +2,14 @@
 import type { Family } from "../ipam/net/address.ts";
 import type { ConnectionFact } from "./facts.ts";
 import { exportTerms } from "./policy/export-terms.ts";
+import { holdToLimit } from "./prefix-limit.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import type { Rib } from "./rib/rib.ts";
 import { Member, type UpdateGroup } from "./rib/update-group.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { Peer } from "./session/peer.ts";
+import type { PeerConfig } from "./session/peer-config.ts";
 import { Staleness } from "./staleness.ts";
 import type { Fault } from "./wire/fault.ts";
 import { encodeRouteRefresh } from "./wire/route-refresh.ts";
@@ -18,6 +20,8 @@ export interface NeighborHost {
   send(neighbor: Neighbor, octets: Uint8Array, messages: number): void;
   /** Everything asked for with a ROUTE-REFRESH has been told. */
   refreshed(neighbor: Neighbor, family: Family): void;
+  /** More prefixes than allowed: how many, and what is done, in words. */
+  overLimit(neighbor: Neighbor, family: Family, text: string): void;
 }
 
 export class Neighbor {
@@ -121,20 +125,22 @@ export class Neighbor {
     this.#rib.sources.release(this.source);
   }
 
-  /** The rules for the peer changed, in its configuration: routes in both directions are looked at again. */
-  reconfigured(): void {
-    const { session, config } = this.peer;
+  /** Other rules for the peer, within its session: routes in both directions are looked at again. */
+  reconfigure(config: PeerConfig, now: number): void {
+    const { maxPrefixes } = this.peer.config;
+    this.peer.config = config;
+    const { session } = this.peer;
     if (session === undefined || this.adjRibIn === undefined) return;
     const { negotiated, local } = session;
     const source = this.#rib.sources.get(this.source);
     this.#rib.setSource(this.source, { ...source, client: config.reflectorClient });
-    this.#takeLimit();
     this.adjRibIn.reconfigure(config);
     for (const [family, before] of this.groups) {
       const terms = exportTerms(config, negotiated, family, local?.address);
       const member = this.members.get(family) as Member;
       this.groups.set(family, this.#rib.move(before, terms, member));
     }
+    if (JSON.stringify(config.maxPrefixes) !== JSON.stringify(maxPrefixes)) this.#limitChanged(now);
   }
 
   /**
@@ -152,11 +158,8 @@ export class Neighbor {
 
   /** Both sides tell everything once more within the session (RFC 2918). */
   exchangeAgain(): void {
-    const canAsk = this.peer.session?.negotiated.routeRefresh === true;
-    for (const family of this.members.keys()) {
-      this.tellAgain(family, false);
-      if (canAsk) this.#host.send(this, encodeRouteRefresh(family), 1);
-    }
+    for (const family of this.members.keys()) this.tellAgain(family, false);
+    this.#ask(this.members.keys());
   }
 
   /** For the counters; returns it. */
@@ -176,6 +179,27 @@ export class Neighbor {
 
   advertised(family: Family): number {
     return this.groups.get(family)?.countFor(this.source) ?? 0;
+  }
+
+  /** Ends the session where there are more prefixes than that is allowed for. */
+  holdToLimit(now: number): void {
+    holdToLimit(this, (family, text) => this.#host.overLimit(this, family, text), now);
+  }
+
+  /** What the old limit kept out is asked for; the new one is held at once, not with the next route. */
+  #limitChanged(now: number): void {
+    const before = this.adjRibIn?.limit ?? 0;
+    this.#takeLimit();
+    const fetched = (this.adjRibIn?.limit ?? 0) > before ? [...this.overLimit] : [];
+    this.overLimit.clear();
+    this.#ask(fetched);
+    this.holdToLimit(now);
+  }
+
+  /** For all routes of these families once more (RFC 2918), of a peer that can do that. */
+  #ask(families: Iterable<Family>): void {
+    if (this.peer.session?.negotiated.routeRefresh !== true) return;
+    for (const family of families) this.#host.send(this, encodeRouteRefresh(family), 1);
   }
 
   #takeLimit(): void {

@@ -9,7 +9,6 @@ import { type Caller, isCalledBy } from "./caller.ts";
 import type { ConnectionFact, Fact, SpeakerEvent, Work } from "./facts.ts";
 import { Neighbor, type NeighborHost } from "./neighbor.ts";
 import { peerFor } from "./peer-range.ts";
-import { holdToLimit } from "./prefix-limit.ts";
 import type { ForwardingSink } from "./rib/forwarding.ts";
 import { Rib } from "./rib/rib.ts";
 import { cease, type Ending } from "./session/fsm.ts";
@@ -153,10 +152,7 @@ export class Speaker {
       }
       const need = changeNeeds(before, config);
       if (need === "new session") this.#remove(neighbor, config.enabled ? CHANGED : SHUT_DOWN, now);
-      else if (need === "re-evaluation") {
-        neighbor.peer.config = config;
-        neighbor.reconfigured();
-      }
+      else if (need === "re-evaluation") neighbor.reconfigure(config, now);
     }
     for (const [name, config] of wanted) {
       if (!this.#neighbors.has(name) && !this.#stopped) this.#add(config, false, now).peer.start(now);
@@ -251,7 +247,7 @@ export class Speaker {
       this.#event({ kind: "end-of-rib", peer: name, family: imported.endOfRib });
       this.#swept(neighbor, neighbor.completed(imported.endOfRib));
     }
-    holdToLimit(neighbor, (family, text) => this.#event({ kind: "prefix-limit", peer: name, family, text }), now);
+    neighbor.holdToLimit(now);
     return undefined;
   }
 
@@ -268,6 +264,7 @@ export class Speaker {
   readonly #neighborHost: NeighborHost = {
     send: (neighbor, octets, messages) => this.#send(neighbor, octets, messages),
     refreshed: (neighbor, family) => this.#send(neighbor, encodeRouteRefresh(family, "end"), 1),
+    overLimit: ({ peer }, family, text) => this.#event({ kind: "prefix-limit", peer: peer.config.name, family, text }),
   };
 
   #peerHost(): PeerHost {

@@ -11,7 +11,7 @@ import { exactly, familyAsked, insideOf, prefixAsked } from "./prefix-search.ts"
 import { RouteViews, type RulesOf } from "./route-views.ts";
 import type { RouteView } from "./types.ts";
 
-/** Prefixes looked at, or routes found, in one batch: well under a millisecond each, views and all, and quick to skip. */
+/** Prefixes looked at, or routes found, in one batch: well under a millisecond, views and all, and quick to skip. */
 const BATCH = 256;
 
 export interface RouteWalk {

@@ -3,6 +3,7 @@
  *
  * Sizes are rounded up to a step, so that a freed run fits the next of about its length.
  */
+import { u32 } from "../wire/octets.ts";
 import { grown } from "./prefix-table.ts";
 
 const STEP = 16;
@@ -42,4 +43,17 @@ export class Arena {
     }
     return at;
   }
+}
+
+/** Of a run of octets, beside a number: four octets at a step; multiplied and folded, so that every bit reaches the low ones. */
+export function hashOctets(octets: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed ^ (end - start);
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    hash = Math.imul(hash ^ u32(octets, at), 0x7feb352d);
+    hash ^= hash >>> 15;
+  }
+  for (; at < end; at++) hash = Math.imul(hash ^ (octets[at] as number), 0x01000193);
+  hash = Math.imul(hash, 0x846ca68b);
+  return hash ^ (hash >>> 16);
 }

@@ -9,9 +9,8 @@
 import { readAttributes } from "../wire/attributes.ts";
 import { encodeCanonical } from "../wire/encode-attributes.ts";
 import type { Fault } from "../wire/fault.ts";
-import { u32 } from "../wire/octets.ts";
 import type { AttributeContext, PathAttributes } from "../wire/path-attributes.ts";
-import { Arena } from "./arena.ts";
+import { Arena, hashOctets } from "./arena.ts";
 import { Columns, gatherColumns } from "./attribute-columns.ts";
 import type { NextHops } from "./next-hops.ts";
 import { grown } from "./prefix-table.ts";
@@ -114,7 +113,7 @@ export class AttributeTable {
     return NO_SET;
   }
 
-  /** Takes in the set that {@link find} did not have just now; `canonical` undefined: the key is canonical. One reference. */
+  /** Takes in the set that {@link find} did not have just now, with one reference; `canonical` undefined: the key is. */
   add(
     octets: Uint8Array,
     start: number,
@@ -286,17 +285,4 @@ export function contextOf({ asOctets, external, multiprotocol }: AttributeContex
     (multiprotocol ? CONTEXT.Multiprotocol : 0) |
     (scope << SCOPE_SHIFT)
   );
-}
-
-/** Four octets at a step; multiplied and folded, so that every bit reaches the low ones. */
-function hashOctets(octets: Uint8Array, start: number, end: number, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed ^ (end - start);
-  let at = start;
-  for (; at + 4 <= end; at += 4) {
-    hash = Math.imul(hash ^ u32(octets, at), 0x7feb352d);
-    hash ^= hash >>> 15;
-  }
-  for (; at < end; at++) hash = Math.imul(hash ^ (octets[at] as number), 0x01000193);
-  hash = Math.imul(hash, 0x846ca68b);
-  return hash ^ (hash >>> 16);
 }

@@ -2,7 +2,7 @@
  * Peers that are told the same: what to tell is decided, filtered and encoded once, and the same octets go to all.
  *
  * A member that takes nothing for a while does not hold up the others: from then on the prefixes it misses are noted
- * (one bit each) and told from the group's state when it takes octets again. So a slow peer costs no memory, and it
+ * (a mark each) and told from the group's state when it takes octets again. So a slow peer costs little memory, and it
  * never hears an intermediate state. A member that joins later is caught up in the same way.
  */
 import type { Family } from "../../ipam/net/address.ts";

@@ -1,8 +1,16 @@
 /** What has happened to a peer so far, for operators: counters, the last words of either side, the last trouble. */
 import { describeNotification, type Notification } from "../wire/notification.ts";
 import type { Open } from "../wire/open.ts";
+import type { FsmEvent, StateName } from "./fsm.ts";
 
 const KEPT_NOTIFICATIONS = 10;
+
+/** Whether a session or an attempt has come to nothing, other than by our own will; `state`: after the event. */
+export function isSetback(state: StateName, event: FsmEvent["kind"], moved: boolean): boolean {
+  // Nobody answered: the next attempt is under way already.
+  if (!moved) return state === "Connect" && event === "ConnectRetryTimerExpires";
+  return state === "Idle" ? event !== "ManualStop" : state === "Active" && event === "TcpFails";
+}
 
 export class PeerRecord {
   /** Number of times the session was established. */
@@ -38,8 +46,9 @@ export class PeerRecord {
   }
 
   /** A router that was shut down says so once; connections it refuses from then on must not hide its words. */
-  protected failed(reason: string, refused: boolean): void {
-    if (!refused) this.#lastNotification = reason;
+  protected failed(reason: string, event: FsmEvent["kind"]): void {
+    const wordless = event === "TcpFails" || event === "ConnectRetryTimerExpires";
+    if (!wordless) this.#lastNotification = reason;
     const before = this.#lastNotification;
     this.lastError = before === "" || before === reason ? reason : `${reason}; before that: ${before}`;
   }

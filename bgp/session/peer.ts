@@ -12,7 +12,7 @@ import type { LocalEnd } from "./local-end.ts";
 import { type Negotiated, ourOpen } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
 import type { PeerHost, Session } from "./peer-host.ts";
-import { PeerRecord } from "./peer-record.ts";
+import { isSetback, PeerRecord } from "./peer-record.ts";
 import { step } from "./step.ts";
 
 /** States from the least to the most advanced: a peer is shown in the state of its most advanced machine. */
@@ -201,19 +201,14 @@ export class Peer extends PeerRecord {
     const connectionBefore = fsm.connection;
     const from = step(fsm, event, now);
     if (connectionBefore !== undefined && fsm.connection === undefined) this.#links.delete(connectionBefore);
-    if (from === undefined) {
-      // The state stays Connect, but one more attempt has come to nothing.
-      if (fsm.state === "Connect" && event.kind === "ConnectRetryTimerExpires") this.failed(fsm.reason, true);
-      return;
-    }
+    if (isSetback(fsm.state, event.kind, from !== undefined)) this.failed(fsm.reason, event.kind);
+    if (from === undefined) return;
     if (fsm.state === "OpenConfirm" && event.kind === "OpenReceived" && !isFault(event.open)) {
       this.#opened(fsm, event.open, now);
       if (fsm.state !== "OpenConfirm") return;
     }
     if (fsm.state === "Established") this.#established(fsm, now);
     if (fsm.state === "Idle" && fsm === this.#acceptor) this.#acceptor = undefined;
-    if (fsm.state === "Idle" && event.kind !== "ManualStop") this.failed(fsm.reason, event.kind === "TcpFails");
-    if (fsm.state === "Active" && event.kind === "TcpFails") this.failed(fsm.reason, event.kind === "TcpFails");
     if (from === "Established") this.host.down(this, fsm.ending, now);
     this.#keepDialing(now);
     this.#show(fsm, now);

@@ -97,8 +97,8 @@ export class Intent {
   changeRules(host: number, peer: number): void {
     const all = [...this.#hosts.values()].flatMap(({ networks }) => [...networks]);
     const heldBack = new Set(this.#chance.happens(0.3) ? [] : this.#chance.someOf(all));
-    // A reflector that prefers what another reflector says to its client's own words does not pass it on to a third one:
-    // so it is in BGP, but it takes more than the topology to foretell.
+    // A reflector that prefers what another one says to its client's own words does not pass it on to a third: so it is
+    // in BGP, but it takes more than the topology to foretell.
     const possible = this.topology.kind === "reflectors" ? [MARK] : [MARK, PREPEND];
     const rules = { heldBack, operations: this.#chance.someOf(possible) };
     const { exports, imports } = this.#host(host);

@@ -125,6 +125,13 @@ describe("capabilities", () => {
     expect(decoded(hex)).toEqual({ ...NO_CAPABILITIES, ...part });
   });
 
+  it("reserved bits of graceful restart mean nothing (RFC 4724 3)", () => {
+    const plain = decoded("4006 0078 0001 01 80");
+    expect(plain?.gracefulRestart?.families).toEqual([{ family: 4, forwardingPreserved: true }]);
+    expect(decoded("4006 3078 0001 01 ff")).toEqual(plain);
+    expect(decoded("4006 0078 0001 01 7f")).toEqual(decoded("4006 0078 0001 01 00"));
+  });
+
   it("of several graceful restarts the last one counts (RFC 4724 3)", () => {
     expect(decoded("4002 8078 4002 0005")?.gracefulRestart).toMatchObject({ restarted: false, restartTime: 5 });
   });

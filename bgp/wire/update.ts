@@ -152,10 +152,9 @@ export class UpdateReader {
     context: UpdateContext,
   ): Fault | undefined {
     if ((flags & 0xc0) !== AttributeFlag.Optional) {
-      // RFC 7606 3 c: treat-as-withdraw of routes that can be read all the same.
+      // RFC 7606 5.3: what says so of itself may not hold the routes that it seems to, so 3 c does not apply.
       const name = type === AttributeType.MpReach ? "MP_REACH_NLRI" : "MP_UNREACH_NLRI";
-      const text = `flags 0x${flags.toString(16)} do not fit ${name}`;
-      this.withdraw ??= { ...updateFault("withdraw", 4, text), attribute: name };
+      return resetFault(ErrorCode.Update, 9, `flags 0x${flags.toString(16)} do not fit ${name}`);
     }
     return type === AttributeType.MpReach
       ? this.#reach(body, value, end, context)

@@ -1,12 +1,13 @@
 /**
  * The speaker over HTTP, under /v1/bgp: what it knows, and what an operator may tell it.
  *
- * Long lists are sent in pages as they are made, one route a line within one JSON document; between two pages the event
- * loop runs, so that a whole table costs no session its keepalives.
+ * Long lists are sent in pages (pages.ts), and what takes long to find out is found out in turns, so that no question
+ * costs a session its keepalives.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import type { Fact } from "../../bgp/facts.ts";
-import { BadQuery, type Inspector, type RouteQuery, type RouteView, type Steps } from "../../bgp/inspect/types.ts";
+import { BadQuery, type Inspector, type RouteQuery, type Steps } from "../../bgp/inspect/types.ts";
+import { PAGE_MS, routePages } from "./pages.ts";
 import type { Asked, Handler, Reply, Routes } from "./server.ts";
 
 export interface BgpPorts {
@@ -15,9 +16,6 @@ export interface BgpPorts {
   tell(fact: Fact): void;
 }
 
-/** How long a page may be made before the event loop has its turn, and how much text it holds at most. */
-const PAGE_MS = 5;
-const PAGE_CHARACTERS = 128 * 1024;
 /** RFC 9003 2: octets of UTF-8. */
 const LONGEST_MESSAGE = 255;
 
@@ -94,7 +92,7 @@ function routes(inspector: Inspector, query: URLSearchParams): Reply {
     const batches = inspector.routes(queryOf(inspector, query))[Symbol.iterator]();
     // The first batch is made here: a query that cannot be answered is refused before anything is sent.
     const first = batches.next();
-    return { status: 200, body: pages(first, batches) };
+    return { status: 200, body: routePages(first.done === true ? [] : followed(first.value, batches)) };
   });
 }
 
@@ -145,26 +143,7 @@ export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   }
 }
 
-/** `{"routes":[` … `]}`, a route a line. */
-async function* pages(
-  first: IteratorResult<readonly RouteView[]>,
-  batches: Iterator<readonly RouteView[]>,
-): AsyncGenerator<string> {
-  let text = '{"routes":[';
-  let separator = "\n";
-  let started = performance.now();
-  for (let next = first; next.done !== true; next = batches.next()) {
-    for (const route of next.value) {
-      text += separator + JSON.stringify(route);
-      separator = ",\n";
-    }
-    if (performance.now() - started < PAGE_MS && text.length < PAGE_CHARACTERS) continue;
-    if (text.length >= PAGE_CHARACTERS) {
-      yield text;
-      text = "";
-    }
-    await turn();
-    started = performance.now();
-  }
-  yield `${text}\n]}\n`;
+function* followed<T>(first: T, rest: Iterator<T>): Generator<T> {
+  yield first;
+  for (let next = rest.next(); next.done !== true; next = rest.next()) yield next.value;
 }

@@ -254,6 +254,38 @@ No IPv6 peers found.
     }
   });
 
+  it.each([
+    [
+      "a speaker without an agent",
+      { program: "speaker", asNumber: 65000, routerID: "192.0.2.1", peers: [] },
+      (socket: string) =>
+        `what listens at ${socket} is a speaker without an agent; ask for its sessions with ` +
+        `overland bgp peers --socket ${socket}`,
+    ],
+    [
+      "something else",
+      { hello: 1 },
+      (socket: string) => `what listens at ${socket} is not an Overland agent: it says nothing about peers`,
+    ],
+  ])("refuses %s in words, and as JSON", async (_, status, words) => {
+    const socket = join(folder, "other.sock");
+    const server = createServer((_request, response) => response.end(JSON.stringify(status))).listen(socket);
+    try {
+      await once(server, "listening");
+      const error = words(socket);
+      const asked = await overland(["node", "status", "--socket", socket]);
+      expect(asked).toEqual({ code: 1, stdout: "", stderr: `${error}\n` });
+      const json = await overland(["node", "status", "--socket", socket, "-o", "json"]);
+      expect({ ...json, stdout: JSON.parse(json.stdout) }).toEqual({
+        code: 1,
+        stdout: { error },
+        stderr: `${error}\n`,
+      });
+    } finally {
+      server.close();
+    }
+  });
+
   it("says what to do when no agent is there", async () => {
     const socket = join(folder, "none.sock");
     expect(await overland(["node", "status", "--socket", socket])).toEqual({

@@ -37,13 +37,26 @@ interface Counts {
   readonly ipv6?: number;
 }
 
+/** As JSON a failure is a document too: `{"error": "…"}`. */
 export async function nodeStatus(options: OptionValues): Promise<void> {
-  const { socket } = clientConfig(options);
+  const asJson = options["output"] === "json";
+  try {
+    const status = await askStatus(clientConfig(options).socket);
+    print(asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
+  } catch (error) {
+    if (asJson && error instanceof Failure) print(`${JSON.stringify({ error: error.message }, null, 2)}\n`);
+    throw error;
+  }
+}
+
+async function askStatus(socket: string): Promise<Status> {
   const answer = await askAgent(socket, "/v1/status");
-  if (options["output"] === "json") return print(`${JSON.stringify(answer, null, 2)}\n`);
-  if (!isStatus(answer))
-    throw new Failure(`what listens at ${socket} is not an Overland agent: it says nothing about peers`);
-  print(statusText(answer));
+  if (isStatus(answer)) return answer;
+  if ((answer as { program?: unknown } | null)?.program === "speaker") {
+    const instead = `overland bgp peers --socket ${socket}`;
+    throw new Failure(`what listens at ${socket} is a speaker without an agent; ask for its sessions with ${instead}`);
+  }
+  throw new Failure(`what listens at ${socket} is not an Overland agent: it says nothing about peers`);
 }
 
 export function statusText(status: Status): string {

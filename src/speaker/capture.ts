@@ -4,13 +4,13 @@
  * What is sent comes as whole messages. What is received comes as the socket cut it, and a capture may begin in the
  * middle of a message: then it waits for the next marker.
  */
+import { type Caller, isCalledBy } from "../../bgp/caller.ts";
 import type { Fact, Work } from "../../bgp/facts.ts";
 import type { MessageContext } from "../../bgp/inspect/message.ts";
 import { NO_SESSION } from "../../bgp/inspect/message.ts";
 import type { Neighbor } from "../../bgp/neighbor.ts";
 import { HEADER_LENGTH } from "../../bgp/wire/codes.ts";
 import { u16 } from "../../bgp/wire/octets.ts";
-import { type Address, formatAddress } from "../../ipam/net/address.ts";
 
 export interface CapturedMessage {
   readonly direction: "received" | "sent";
@@ -31,9 +31,9 @@ export interface Watched {
 
 export class Captures {
   readonly #sinks = new Map<string, Set<CaptureSink>>();
-  /** While anything is captured: the peer of each connection, or the address it was accepted from. */
+  /** While anything is captured: the peer of each connection, or who opened it. */
   readonly #peers = new Map<number, string>();
-  readonly #accepted = new Map<number, Address>();
+  readonly #accepted = new Map<number, Caller>();
   readonly #streams = new Map<number, MessageStream>();
 
   get any(): boolean {
@@ -58,7 +58,7 @@ export class Captures {
   told(fact: Fact, watched: Watched, now: number): void {
     switch (fact.kind) {
       case "accepted":
-        this.#accepted.set(fact.connection, fact.address);
+        this.#accepted.set(fact.connection, fact);
         this.#streams.set(fact.connection, new MessageStream("from its start"));
         return;
       case "connected":
@@ -117,7 +117,7 @@ export class Captures {
         this.#peers.set(connection, config.name);
         return neighbor;
       }
-      if (from === undefined || formatAddress(config.address) !== formatAddress(from)) continue;
+      if (from === undefined || !isCalledBy(config, from)) continue;
       // As the speaker chooses: of two peers with one address, the one that is down.
       if (byAddress === undefined || byAddress.peer.session !== undefined) byAddress = neighbor;
     }

@@ -14,6 +14,8 @@ export function ownAddresses(
   links: readonly Link[],
 ): PeerConfig["localAddresses"] {
   const other = familyOf(peers.address) === 4 ? 6 : 4;
+  // Link-local ones from whatever link: which, only the connection will tell.
+  if (device === undefined && isLinkLocal(peers.address)) return {};
   const link = links.find(({ name, addresses }) =>
     device === undefined
       ? addresses.some(({ address, length }) => containsPrefix(prefixAround(address, length), peers))

@@ -74,7 +74,7 @@ export class SpeakerLoop implements LinkListener {
     const [text, device] = (socket.remoteAddress ?? "").split("%", 2) as [string, string | undefined];
     const address = parseAddress(text);
     if (address === undefined || this.#stopped) return void socket.destroy();
-    const peer = this.#callers.of(address, device);
+    const peer = this.#callers.of({ address, device });
     try {
       if (peer !== undefined) secureAccepted(socket, address, peer);
     } catch (error) {
@@ -86,7 +86,8 @@ export class SpeakerLoop implements LinkListener {
     this.#nextAccepted += 2;
     const local = this.#localEnd(socket);
     this.#adopt(connection, socket);
-    this.tell({ kind: "accepted", connection, address, ...(local === undefined ? {} : { local }) });
+    const came = { ...(device === undefined ? {} : { device }), ...(local === undefined ? {} : { local }) };
+    this.tell({ kind: "accepted", connection, address, ...came });
   }
 
   /** Addresses and ports of a connection; undefined when there is none. */

@@ -1,9 +1,10 @@
 /** What agent and speaker alone both answer about BGP: on the socket everything, over HTTP probes and metrics. */
+import { routePages } from "../api/pages.ts";
 import type { Reply, Routes } from "../api/server.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { recordedApi } from "./recorded-api.ts";
+import { routeList } from "./route-list.ts";
 import type { Routing } from "./routing.ts";
-import { routeList } from "./status.ts";
 
 export interface SpeakerView {
   readonly routing: Routing;
@@ -43,7 +44,7 @@ export function speakerRoutes({ routing, version, status, notReady }: SpeakerVie
       "GET /v1/status": () => ({ status: 200, body: status() }),
       "GET /v1/routes": () => {
         const isInstalled = kernel === undefined ? () => false : kernel.isInstalled.bind(kernel);
-        return { status: 200, body: routeList(speaker.rib, isInstalled) };
+        return { status: 200, body: routePages(routeList(speaker.rib, isInstalled)) };
       },
     },
     http: { ...probes, ...metrics },

@@ -132,10 +132,53 @@ peers:
     );
     await speaker.whenEstablished("near");
     await bird.shows("show route 2001:db8:2::/48 all", /via fe80::a on right/);
-    const route = () => ipJson(ours, "-6 route show proto 201 table 100")[0];
+    // Asked for by its number, a table without routes is an error: there is none yet.
+    const route = () => ipJson(ours, "-6 route show proto 201 table all")[0];
     await until("BIRD's route is in the kernel", () => route() !== undefined, PATIENCE_MS);
-    expect(route()).toMatchObject({ dst: "2001:db8:1::/48", gateway: "fe80::b", dev: "left" });
+    expect(route()).toMatchObject({ dst: "2001:db8:1::/48", gateway: "fe80::b", dev: "left", table: "100" });
     expect(ipJson(ours, "-6 route show proto 201")).toEqual([]);
+  });
+
+  it.each([
+    [
+      "by address and interface",
+      ["one", "two"],
+      ["name: one, address: fe80::b%left, asNumber: 65001", "name: two, address: fe80::b%left2, asNumber: 65002"],
+    ],
+    ["by a range", ["many/fe80::b%left", "many/fe80::b%left2"], ["name: many, address: fe80::/64"]],
+  ])("two of them have one link-local address, on two links: %s", async (_, names, peers) => {
+    const third = bench.netns();
+    ip(ours, `link add left2 index 1001 type veth peer name right2 netns ${third.name}`);
+    for (const [netns, device, address] of [
+      [ours, "left", "fe80::a"],
+      [ours, "left2", "fe80::c"],
+      [theirs, "right", "fe80::b"],
+      [third, "right2", "fe80::b"],
+    ] as const) {
+      ip(netns, `addr add ${address}/64 dev ${device} nodad`);
+      ip(netns, `link set ${device} up`);
+    }
+    for (const [netns, device, as, there] of [
+      [theirs, "right", 65001, "fe80::a"],
+      [third, "right2", 65002, "fe80::c"],
+    ] as const) {
+      bench.bird(
+        netns,
+        `${BIRD}
+        protocol bgp near from common { local fe80::b as ${as}; neighbor ${there}%'${device}' as 65000; ipv4 {}; }`,
+      );
+    }
+    const speaker = bench.speaker(
+      ours,
+      `${SPEAKER}
+peers: [${peers.map((peer) => `{${peer}, families: [ipv6-unicast], passive: true}`).join(", ")}]
+`,
+    );
+    await speaker.whenEstablished(...names);
+    await speaker.untilRoutes("a route of each", (routes) =>
+      names.every((name) => routes.some((one) => one.peer === name)),
+    );
+    expect(speaker.log.filter(({ to, from }) => to === "Idle" && from !== "Idle")).toEqual([]);
   });
 
   it("keep to one hop where ttlSecurity says so, by peer and by range", async () => {

@@ -101,6 +101,18 @@ export const RFC4724: readonly Case[] = [
     },
   },
   {
+    id: "4724-3-05",
+    title: "a neighbour that has restarted gets routes before it says its own are complete",
+    script: async (stand) => {
+      const other = await stand.session("external2");
+      other.send(announce(Q, ...base(65_002, 12)));
+      await stand.processed("external2", other);
+      const session = await stand.session("external", restarts(R_BIT));
+      await session.until("a route", () => session.routes.has(Q));
+      await stand.drop("external");
+    },
+  },
+  {
     id: "4724-4.2-01",
     title: "routes stay while their neighbour restarts, and it may say them again",
     script: story({ terms: restarts(0), back: restarts(R_BIT), says: [announce(P), ...END_OF_RIB] }, never),

@@ -150,6 +150,11 @@ export const RFC7606_STRUCTURE: readonly Case[] = [
     "a fault that discards and one that withdraws: withdrawn",
     plus(attribute(0xc0, 7, [1]), attribute(0xc0, 8, [1])),
   ),
+  withdraws(
+    "7606-3h-03",
+    "two faults that withdraw: withdrawn",
+    plus(attribute(0x80, 4, [1]), attribute(0xc0, 8, [1])),
+  ),
   resets(
     "7606-3h-02",
     "a fault that withdraws and one that resets: reset",
@@ -233,6 +238,18 @@ export const RFC7606_STRUCTURE: readonly Case[] = [
     "an IPv6 withdrawal that is cut off",
     update({ attributes: [mpUnreach(2, [cat([48, 0x20, 1])])] }),
     ["3/9", "3/10", "3/1"],
+  ),
+  resets(
+    "7606-5.3-04",
+    "MP_REACH_NLRI with the Transitive bit",
+    update({ attributes: [mpReach(2, ip("2001:db8:2::b"), [nlri(P6)], { flags: 0xc0 }), ...base6()] }),
+    ["3/9", "3/4", "3/1"],
+  ),
+  resets(
+    "7606-5.3-05",
+    "MP_UNREACH_NLRI without the Optional bit",
+    update({ attributes: [mpUnreach(2, [nlri(P6)], { flags: 0x00 })] }),
+    ["3/9", "3/4", "3/1", "3/2"],
   ),
   resets(
     "7606-7.11-01",

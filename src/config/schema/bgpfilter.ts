@@ -22,6 +22,8 @@ const operationSchema = z.strictObject({
   /** The path starts with these afterwards, in the order written. */
   prependASPath: z.strictObject({ prefix: z.array(asNumber).min(1).max(10) }).exactOptional(),
   setPriority: z.strictObject({ value: priority }).exactOptional(),
+  /** Ours. On the way in only. */
+  removeMED: z.strictObject({}).exactOptional(),
 });
 
 function ruleSchema(longest: 32 | 128) {
@@ -55,7 +57,7 @@ export type BGPFilterSpec = z.output<typeof bgpFilterSchema>;
 type Written = Readonly<Record<string, unknown>>;
 
 const LISTS = ["exportV4", "importV4", "exportV6", "importV6"] as const;
-const OPERATIONS = ["addCommunity", "prependASPath", "setPriority"];
+const OPERATIONS = ["addCommunity", "prependASPath", "removeMED", "setPriority"];
 
 /** Rules between fields, on the document as written; `base` is the path of the spec in it. */
 export function bgpFilterRules(spec: Written, _name?: unknown, base: FieldPath = ["spec"]): Problem[] {
@@ -97,7 +99,7 @@ function ruleProblems(rule: Written, family: 4 | 6, list: string, path: FieldPat
   if (has("operations") && rule["action"] === "Reject") {
     say("operations", "change a route that is let pass; remove them, or use action: Accept");
   }
-  return [...problems, ...operationProblems(rule["operations"], path)];
+  return [...problems, ...operationProblems(rule["operations"], list, path)];
 }
 
 function lengthProblems(rule: Written, cidrLength: number, path: FieldPath): Problem[] {
@@ -111,12 +113,17 @@ function lengthProblems(rule: Written, cidrLength: number, path: FieldPath): Pro
   return [{ path: at, message: `${max} is less than the length of ${String(within)}: nothing within it is so short` }];
 }
 
-function operationProblems(operations: unknown, path: FieldPath): Problem[] {
+function operationProblems(operations: unknown, list: string, path: FieldPath): Problem[] {
   if (!Array.isArray(operations)) return [];
   return operations.flatMap((operation: unknown, i) => {
     if (!isMap(operation)) return [];
     const given = OPERATIONS.filter((field) => operation[field] !== undefined);
-    if (given.length === 1) return [];
+    if (given.length === 1) {
+      if (given[0] !== "removeMED" || list.startsWith("import")) return [];
+      const why = "comes too late on the way out: MED is removed before routes are compared (RFC 4271 5.1.4)";
+      const cure = `move it to ${list.replace("export", "import")}`;
+      return [{ path: [...path, "operations", i, "removeMED"], message: `${why}; ${cure}` }];
+    }
     const message =
       given.length === 0
         ? `says nothing to do: one of ${OPERATIONS.join(", ")}`

@@ -108,7 +108,11 @@ describe("BGPFilter", () => {
       ["operations: change a route that is let pass; remove them, or use action: Accept"],
     ],
     [{ operations: [] }, ["operations: [] is too short; at least 1 entries"]],
-    [{ operations: [{}] }, ["operations[0]: says nothing to do: one of addCommunity, prependASPath, setPriority"]],
+    [
+      { operations: [{}] },
+      ["operations[0]: says nothing to do: one of addCommunity, prependASPath, removeMED, setPriority"],
+    ],
+    [{ operations: [{ removeMED: true }] }, [expect.stringContaining("operations[0].removeMED: ") as never]],
     [
       { operations: [{ setPriority: { value: 1 }, addCommunity: { value: "1:1" } }] },
       [
@@ -133,6 +137,15 @@ describe("BGPFilter", () => {
     ],
     [{ operation: [] }, ["operation: unknown field; did you mean operations?"]],
   ])("refuses the rule %j", (fields, faults) => expect(faultsOf(fields)).toEqual(faults));
+
+  it("removes MED on the way in and not on the way out, where it has been compared already", () => {
+    const rules = [{ action: "Accept", operations: [{ removeMED: {} }] }];
+    expect(problemsOf("BGPFilter", { importV4: rules, importV6: rules })).toEqual([]);
+    expect(problemsOf("BGPFilter", { exportV6: rules })).toEqual([
+      "spec.exportV6[0].operations[0].removeMED: comes too late on the way out: MED is removed before routes are " +
+        "compared (RFC 4271 5.1.4); move it to importV6",
+    ]);
+  });
 
   it("says where in the other lists", () => {
     const spec = { exportV6: [{ action: "Accept" }, { cidr: "10.0.0.0/8", matchOperator: "In", action: "Reject" }] };
