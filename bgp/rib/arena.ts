@@ -45,7 +45,7 @@ export class Arena {
   }
 }
 
-/** Of a run of octets, beside a number: four octets at a step; multiplied and folded, so that every bit reaches the low ones. */
+/** Of octets and a number: four octets at a step, multiplied and folded, so that every bit reaches the low ones. */
 export function hashOctets(octets: Uint8Array, start: number, end: number, seed: number): number {
   let hash = 0x811c9dc5 ^ seed ^ (end - start);
   let at = start;

@@ -113,7 +113,7 @@ export class AttributeTable {
     return NO_SET;
   }
 
-  /** Takes in the set that {@link find} did not have just now, with one reference; `canonical` undefined: the key is. */
+  /** Takes in the set that {@link find} did not have. One reference. `canonical` undefined: the key is canonical. */
   add(
     octets: Uint8Array,
     start: number,

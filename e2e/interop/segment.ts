@@ -49,6 +49,30 @@ export class Segment {
     return station;
   }
 
+  /** A station that is not on the segment, but at the end of cables. */
+  async apart(name: string, ipv4: string, ipv6: string): Promise<Station> {
+    const netns = await this.#namespace(name);
+    await must(["ip", "-n", netns, "link", "set", "lo", "up"]);
+    return { netns, ipv4, ipv6, base: `${this.directory}/${name}` };
+  }
+
+  /** A link of two stations' own, eth`n` at both ends: hosts 1 and 2 of 10.89.n.0/24 and fd89:n::/64. */
+  async cable(n: number, ...ends: readonly [Station, Station]): Promise<void> {
+    await this.bareCable(n, ...ends);
+    for (const [i, { netns }] of ends.entries()) {
+      await must(["ip", "-n", netns, "address", "add", `10.89.${n}.${i + 1}/24`, "dev", `eth${n}`]);
+      await must(["ip", "-n", netns, "address", "add", `fd89:${n}::${i + 1}/64`, "dev", `eth${n}`, "nodad"]);
+    }
+  }
+
+  /** The same with no addresses but the link-local ones that the kernel gives. */
+  async bareCable(n: number, left: Station, right: Station): Promise<void> {
+    const device = `eth${n}`;
+    const far = ["peer", "name", device, "netns", right.netns];
+    await must(["ip", "link", "add", device, "netns", left.netns, "type", "veth", ...far]);
+    for (const { netns } of [left, right]) await must(["ip", "-n", netns, "link", "set", device, "up"]);
+  }
+
   /** Runs for as long as the segment is there; its words go to `<base>.log`. */
   start({ netns, base }: Station, command: readonly string[]): ChildProcess {
     const log = openSync(`${base}.log`, "a");
