@@ -50,8 +50,9 @@ describe("a speaker that is told to read its file again", () => {
     const b = bench.speaker(ours, second(""));
     await a.whenEstablished("known");
     await a.reload(first(`networks: [203.0.113.0/24, 203.0.113.1/24]\n${peers(`${KNOWN}, holdTime: 1}`)}`));
-    const faults = a.log.filter(({ message }) => message === "the configuration stays as it was");
-    expect(faults.map(({ fault }) => String(fault).replace(/.*yaml:/, ""))).toEqual([
+    const faults = () => a.log.filter(({ message }) => message === "the configuration stays as it was");
+    await a.until("both are said", () => faults().length === 2);
+    expect(faults().map(({ fault }) => String(fault).replace(/.*yaml:/, ""))).toEqual([
       expect.stringContaining("4: networks[1]:"),
       expect.stringContaining("6: peers[0].holdTime:"),
     ]);
@@ -63,8 +64,9 @@ describe("a speaker that is told to read its file again", () => {
     const a = bench.speaker(ours, first(""));
     await a.until("it listens", () => a.log.some(({ message }) => message === "listening for BGP"));
     await a.reload(first("kernel: {install: true}\nlog: {level: debug, file: /nowhere}\n"));
-    const warned = a.log.filter(({ level }) => level === "warn").map(({ field }) => field);
-    expect(warned).toEqual(["kernel", "log.file"]);
+    const warned = () => a.log.filter(({ level }) => level === "warn").map(({ field }) => field);
+    await a.until("both are said", () => warned().length === 2);
+    expect(warned()).toEqual(["kernel", "log.file"]);
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import type { Server } from "node:http";
 import { DEFAULT_SETTINGS, type SpeakerSettings } from "../../bgp/facts.ts";
+import { warmUp } from "../../bgp/warm-up.ts";
 import { type Address, addressOf, isLinkLocal, isLoopback } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import { refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
@@ -38,6 +39,7 @@ export async function startStandalone(config: SpeakerConfig, version: string): P
     pid: process.pid,
     node_version: process.version,
   });
+  warmUp();
   const socket = await socketOf(config, log);
   const routing = new Routing({
     log,
