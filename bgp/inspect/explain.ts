@@ -72,7 +72,7 @@ function equallyGood(rib: Rib, table: FamilyRib, id: number): ReadonlySet<number
 function nextHopView(rib: Rib, { paths }: FamilyRib, path: number): Partial<CandidateView> {
   const set = paths.inForce(path);
   if (set === NO_SET || paths.source(path) === LOCAL_SOURCE) return {};
-  const nextHop = rib.attributes.nextHop[set] as number;
+  const nextHop = rib.attributes.rows.nextHop(set);
   const resolution = nextHop === NO_SET ? undefined : rib.nextHops.resolution(nextHop);
   if (resolution === undefined) return {};
   return { nextHopMetric: resolution.metric, gateways: resolution.gateways.map(describeGateway) };

@@ -19,7 +19,7 @@ export interface Exported {
 export function exported(rib: Rib, terms: ExportTerms, set: number, from: number, prefix: Prefix): Exported {
   const { external, client, peerId } = rib.sources.get(from);
   const origin: RouteOrigin = { local: from === LOCAL_SOURCE, external, client, peerId };
-  const problem = exportProblem(terms, origin, rib.attributes.flags[set] as number);
+  const problem = exportProblem(terms, origin, rib.attributes.rows.flags(set));
   if (problem !== undefined) return { accept: false, by: problem };
   const attributes = exportAttributes(terms, origin, rib.attributes.attributes(set));
   if (typeof attributes === "string") return { accept: false, by: attributes };

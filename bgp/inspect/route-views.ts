@@ -67,7 +67,7 @@ export class RouteViews {
       return rules?.explain(paths.received(path), prefixes.prefix(prefix)).by ?? "refused by import rules when it came";
     }
     if (paths.source(path) === LOCAL_SOURCE) return undefined;
-    const nextHop = this.#rib.attributes.nextHop[set] as number;
+    const nextHop = this.#rib.attributes.rows.nextHop(set);
     if (nextHop !== NO_SET && this.#rib.nextHops.resolution(nextHop) !== undefined) return undefined;
     return `next hop ${this.attributes(set).nextHop ?? ""} is unreachable: no other route of the kernel leads to it`;
   }

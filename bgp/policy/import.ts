@@ -118,7 +118,7 @@ export class ImportRules {
     if (own > numAllowedLocalAsNumbers)
       return `loop: AS ${localAsNumber} is in AS_PATH${own > 1 ? ` ${own} times` : ""}`;
     if (!external) {
-      if (attributes.has(set, SetFlag.HasOriginatorId) && attributes.originatorId[set] === this.#routerId) {
+      if (attributes.has(set, SetFlag.HasOriginatorId) && attributes.rows.originatorId(set) === this.#routerId) {
         return "loop: this speaker is the ORIGINATOR_ID (RFC 4456 8)";
       }
       if (attributes.has(set, SetFlag.HasClusterList) && this.#isInClusterList(octets, start, end)) {
@@ -135,7 +135,7 @@ export class ImportRules {
   }
 
   #nextHopProblem(set: number): string | undefined {
-    const id = this.#attributes.nextHop[set] as number;
+    const id = this.#attributes.rows.nextHop(set);
     if (id === NO_SET) return "it has no next hop";
     const serial = this.#nextHops.serial(id);
     if (serial !== this.#nextHopSeen) {

@@ -4,8 +4,9 @@ import { type Address, addressOf, compareAddresses } from "../../ipam/net/addres
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import { AttributeTable } from "./attribute-table.ts";
-import { Decision, Match } from "./decision.ts";
+import { Decision } from "./decision.ts";
 import { NextHops } from "./next-hops.ts";
+import { Match } from "./path-order.ts";
 import { NO_PATH, Paths } from "./paths.ts";
 import { DEFAULT_SETTINGS, type SpeakerSettings } from "./settings.ts";
 import { LOCAL_SOURCE, Sources } from "./sources.ts";

@@ -8,15 +8,11 @@
  * included. Paths that are left after igp-metric are equally good: multipath uses them side by side.
  */
 import { SetFlag } from "./attribute-columns.ts";
-import { type AttributeTable, NO_SET } from "./attribute-table.ts";
-import type { NextHops } from "./next-hops.ts";
+import { NO_SET } from "./attribute-table.ts";
+import { Match, PathOrder } from "./path-order.ts";
 import { NO_PATH, type Paths } from "./paths.ts";
 import { grown } from "./prefix-table.ts";
-import { DEFAULT_SETTINGS, type SpeakerSettings } from "./settings.ts";
-import { LOCAL_SOURCE, type Sources } from "./sources.ts";
-
-/** How a path does against the best of the others. */
-export const Match = { Lost: 0, Won: 1, Unsure: 2 } as const;
+import { LOCAL_SOURCE } from "./sources.ts";
 
 /** Steps by their place in STEPS. */
 const LOCAL = 1;
@@ -31,14 +27,9 @@ const ROUTER_ID = 9;
 const CLUSTER_LIST = 10;
 const PEER_ADDRESS = 11;
 const PATH_ID = 12;
-const WORST_MED = 0x1_0000_0000;
 
-export class Decision {
-  readonly #attributes: AttributeTable;
-  readonly #nextHops: NextHops;
-  readonly #sources: Sources;
+export class Decision extends PathOrder {
   #paths: Paths | undefined;
-  settings: SpeakerSettings = DEFAULT_SETTINGS;
   /** The paths still in the race, their sets, and what each is worth in the step at hand. */
   #left = new Int32Array(64);
   #set = new Int32Array(64);
@@ -50,82 +41,6 @@ export class Decision {
   equalCount = 0;
   /** Place in STEPS of the step that left one path. */
   step = 0;
-
-  constructor(attributes: AttributeTable, nextHops: NextHops, sources: Sources) {
-    this.#attributes = attributes;
-    this.#nextHops = nextHops;
-    this.#sources = sources;
-  }
-
-  /** Whether a path takes part at all. */
-  isCandidate(paths: Paths, path: number): boolean {
-    const set = paths.inForce(path);
-    if (set === NO_SET) return false;
-    if (paths.source(path) === LOCAL_SOURCE) return true;
-    const nextHop = this.#attributes.nextHop[set] as number;
-    return this.#nextHops.isReachable(nextHop);
-  }
-
-  /** Whether a path with the one set loses to a path with the other before MED is looked at; neither is our own. */
-  isWorse(set: number, than: number): boolean {
-    const { rank } = this.#attributes;
-    return (rank[set] as number) > (rank[than] as number);
-  }
-
-  /**
-   * What a new path changes where `best` won among the others: nothing, it is best itself, or all have to be looked at
-   * together, for MED. No loser comes back: the newcomer only removes more, and the steps after MED are a plain order.
-   */
-  match(paths: Paths, best: number, newcomer: number): (typeof Match)[keyof typeof Match] {
-    this.#paths = paths;
-    if (!this.isCandidate(paths, newcomer) || paths.source(best) === LOCAL_SOURCE) return Match.Lost;
-    if (paths.source(newcomer) === LOCAL_SOURCE) return Match.Won;
-    const mine = paths.inForce(best);
-    const set = paths.inForce(newcomer);
-    if (this.isWorse(set, mine)) return Match.Lost;
-    if (this.isWorse(mine, set)) return Match.Won;
-    const { neighborAs } = this.#attributes;
-    const always = this.settings.compareMed === "always";
-    const comparable = always || neighborAs[set] === neighborAs[mine];
-    const more = comparable ? this.#med(set) - this.#med(mine) : 0;
-    if (more > 0) return Match.Lost;
-    // It removes the best path, but may itself lose to another.
-    if (more < 0) return always ? Match.Won : Match.Unsure;
-    if (!this.#comesFirst(newcomer, set, best, mine)) return Match.Lost;
-    // One with a lower MED might be among those that lost.
-    return comparable || !this.#isOutbid(newcomer, set) ? Match.Won : Match.Lost;
-  }
-
-  /** Whether another path of the same neighbouring AS, as good until then, has a lower MED. */
-  #isOutbid(path: number, set: number): boolean {
-    const paths = this.#paths as Paths;
-    const { neighborAs, rank } = this.#attributes;
-    const med = this.#med(set);
-    if (med === 0) return false;
-    for (let other = paths.first(paths.prefix(path)); other !== NO_PATH; other = paths.next(other)) {
-      const rival = paths.inForce(other);
-      if (rival === NO_SET || neighborAs[rival] !== neighborAs[set] || rank[rival] !== rank[set]) continue;
-      if (this.#med(rival) < med && this.isCandidate(paths, other)) return true;
-    }
-    return false;
-  }
-
-  /** In the steps after MED. */
-  #comesFirst(a: number, setA: number, b: number, setB: number): boolean {
-    const paths = this.#paths as Paths;
-    const sourceA = paths.source(a);
-    const sourceB = paths.source(b);
-    const { external } = this.#sources;
-    if (external[sourceA] !== external[sourceB]) return external[sourceA] === true;
-    const { nextHop, clusterListLength } = this.#attributes;
-    return (
-      (this.#nextHops.metric(nextHop[setA] as number) - this.#nextHops.metric(nextHop[setB] as number) ||
-        this.#routerId(a, setA) - this.#routerId(b, setB) ||
-        (clusterListLength[setA] as number) - (clusterListLength[setB] as number) ||
-        this.#sources.rank(sourceA) - this.#sources.rank(sourceB) ||
-        paths.pathId(a) - paths.pathId(b)) < 0
-    );
-  }
 
   /** The best path of a prefix, or NO_PATH, where nobody asks for more: each path is held against the best so far. */
   best(paths: Paths, prefix: number): number {
@@ -158,15 +73,15 @@ export class Decision {
 
   /** Finds the candidates; returns the first step that can make a difference. */
   #gather(paths: Paths, prefix: number): number {
-    const { flags, nextHop } = this.#attributes;
+    const rows = this.rows;
     let special = false;
     let count = 0;
     for (let path = paths.first(prefix); path !== NO_PATH; path = paths.next(path)) {
       const set = paths.inForce(path);
       if (set === NO_SET) continue;
       if (paths.source(path) === LOCAL_SOURCE) special = true;
-      else if (!this.#nextHops.isReachable(nextHop[set] as number)) continue;
-      if (((flags[set] as number) & SetFlag.LlgrStale) !== 0) special = true;
+      else if (!this.nextHops.isReachable(rows.nextHop(set))) continue;
+      if ((rows.flags(set) & SetFlag.LlgrStale) !== 0) special = true;
       if (count === this.#left.length) this.#grow();
       this.#left[count] = path;
       this.#set[count++] = set;
@@ -203,16 +118,16 @@ export class Decision {
 
   /** RFC 4271 9.1.2.2 c. */
   #keepLowestMedOfEachNeighbor(): boolean {
-    const { neighborAs } = this.#attributes;
+    const rows = this.rows;
     const set = this.#set;
     const value = this.#value;
     const count = this.#count;
     let kept = 0;
     for (let i = 0; i < count; i++) {
-      const as = neighborAs[set[i] as number];
+      const as = rows.neighborAs(set[i] as number);
       let beaten = false;
       for (let k = 0; k < count && !beaten; k++) {
-        beaten = (value[k] as number) < (value[i] as number) && neighborAs[set[k] as number] === as;
+        beaten = (value[k] as number) < (value[i] as number) && rows.neighborAs(set[k] as number) === as;
       }
       this.#beaten[i] = beaten ? 1 : 0;
     }
@@ -228,58 +143,47 @@ export class Decision {
     const set = this.#set;
     const value = this.#value;
     const paths = this.#paths as Paths;
-    const { flags, localPref, pathLength, origin, clusterListLength, nextHop } = this.#attributes;
+    const rows = this.rows;
     switch (step) {
       case LOCAL:
         for (let i = 0; i < count; i++) value[i] = paths.source(left[i] as number) === LOCAL_SOURCE ? 0 : 1;
         break;
       case LAST_RESORT:
-        for (let i = 0; i < count; i++) value[i] = (flags[set[i] as number] as number) & SetFlag.LlgrStale;
+        for (let i = 0; i < count; i++) value[i] = rows.flags(set[i] as number) & SetFlag.LlgrStale;
         break;
       case LOCAL_PREF:
-        for (let i = 0; i < count; i++) value[i] = -(localPref[set[i] as number] as number);
+        for (let i = 0; i < count; i++) value[i] = -rows.localPref(set[i] as number);
         break;
       case AS_PATH:
-        for (let i = 0; i < count; i++) value[i] = pathLength[set[i] as number] as number;
+        for (let i = 0; i < count; i++) value[i] = rows.pathLength(set[i] as number);
         break;
       case ORIGIN:
-        for (let i = 0; i < count; i++) value[i] = origin[set[i] as number] as number;
+        for (let i = 0; i < count; i++) value[i] = rows.origin(set[i] as number);
         break;
       case MED:
-        for (let i = 0; i < count; i++) value[i] = this.#med(set[i] as number);
+        for (let i = 0; i < count; i++) value[i] = this.med(set[i] as number);
         break;
       case EXTERNAL:
         for (let i = 0; i < count; i++) {
-          value[i] = this.#sources.external[paths.source(left[i] as number)] === true ? 0 : 1;
+          value[i] = this.sources.external[paths.source(left[i] as number)] === true ? 0 : 1;
         }
         break;
       case IGP_METRIC:
         // A path of our own has been the only one left since the first step.
-        for (let i = 0; i < count; i++) value[i] = this.#nextHops.metric(nextHop[set[i] as number] as number);
+        for (let i = 0; i < count; i++) value[i] = this.nextHops.metric(rows.nextHop(set[i] as number));
         break;
       case ROUTER_ID:
-        for (let i = 0; i < count; i++) value[i] = this.#routerId(left[i] as number, set[i] as number);
+        for (let i = 0; i < count; i++) value[i] = this.routerId(paths, left[i] as number, set[i] as number);
         break;
       case CLUSTER_LIST:
-        for (let i = 0; i < count; i++) value[i] = clusterListLength[set[i] as number] as number;
+        for (let i = 0; i < count; i++) value[i] = rows.clusterListLength(set[i] as number);
         break;
       case PEER_ADDRESS:
-        for (let i = 0; i < count; i++) value[i] = this.#sources.rank(paths.source(left[i] as number));
+        for (let i = 0; i < count; i++) value[i] = this.sources.rank(paths.source(left[i] as number));
         break;
       default:
         for (let i = 0; i < count; i++) value[i] = paths.pathId(left[i] as number);
     }
-  }
-
-  #med(set: number): number {
-    const missing = ((this.#attributes.flags[set] as number) & SetFlag.HasMed) === 0;
-    return missing && this.settings.missingMed === "worst" ? WORST_MED : (this.#attributes.med[set] as number);
-  }
-
-  #routerId(path: number, set: number): number {
-    const { flags, originatorId } = this.#attributes;
-    if (((flags[set] as number) & SetFlag.HasOriginatorId) !== 0) return originatorId[set] as number;
-    return this.#sources.peerId[(this.#paths as Paths).source(path)] as number;
   }
 
   #rememberEqual(): void {

@@ -123,7 +123,7 @@ describe("what a group announces of a path", () => {
         rib.sources.set(1, { name: "p1", external, peerId, peerAddress: peerId, client });
         const origin = { local: false, external, client, peerId };
         const set = rib.attributes.intern(path, 0);
-        const expected = byValues(terms, origin, rib.attributes.flags[set] as number, path);
+        const expected = byValues(terms, origin, rib.attributes.rows.flags(set), path);
         if (isPlain(terms, origin)) plain++;
         expect(outcome(rib, terms, set)).toBe(expected);
         expect(outcome(rib, { ...terms, chain: ASKED }, set)).toBe(expected);

@@ -105,7 +105,7 @@ export class ExportOutcomes {
     const known = this.#known.get(set);
     if (known !== undefined && (known === NO_OUTCOME || !this.#looksAtPrefix)) return known;
     const origin = this.#origin;
-    if (exportProblem(this.#terms, origin, this.#attributes.flags[set] as number) !== undefined) {
+    if (exportProblem(this.#terms, origin, this.#attributes.rows.flags(set)) !== undefined) {
       this.#known.set(set, NO_OUTCOME);
       return NO_OUTCOME;
     }
@@ -123,7 +123,7 @@ export class ExportOutcomes {
   /** In words, for one path: exported and by what, or why not. */
   explain(set: number, from: number, prefix: Prefix): { readonly accept: boolean; readonly by: string } {
     const origin = originOf(from, this.#sources.get(from));
-    const problem = exportProblem(this.#terms, origin, this.#attributes.flags[set] as number);
+    const problem = exportProblem(this.#terms, origin, this.#attributes.rows.flags(set));
     if (problem !== undefined) return { accept: false, by: problem };
     const attributes = exportAttributes(this.#terms, origin, this.#attributes.attributes(set));
     if (typeof attributes === "string") return { accept: false, by: attributes };
@@ -144,7 +144,7 @@ export class ExportOutcomes {
 
   /** Filters see the path's LOCAL_PREF, also where it does not go out. */
   #seen(set: number, attributes: PathAttributes): PathAttributes {
-    return { ...attributes, localPref: attributes.localPref ?? (this.#attributes.localPref[set] as number) };
+    return { ...attributes, localPref: attributes.localPref ?? (this.#attributes.rows.localPref(set)) };
   }
 
   #run(attributes: PathAttributes, origin: RouteOrigin, prefix: Prefix) {

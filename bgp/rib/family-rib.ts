@@ -6,8 +6,9 @@
 import type { Family } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
 import { NO_SET } from "./attribute-table.ts";
-import { type Decision, Match } from "./decision.ts";
+import type { Decision } from "./decision.ts";
 import { Marks } from "./marks.ts";
+import { Match } from "./path-order.ts";
 import { NO_PATH, Paths } from "./paths.ts";
 import { grown, PrefixTable } from "./prefix-table.ts";
 import { STEPS, type Step } from "./steps.ts";

@@ -118,8 +118,7 @@ describe("what is to be forwarded", () => {
   });
 
   it("where nobody asks for changes none are gathered", () => {
-    const rib = new TestRib([1]);
-    rib.forwards = false;
+    const rib = new TestRib([1], undefined, undefined, false);
     rib.hear(1, TEN);
     rib.decideAll();
     expect(rib.forwardingChangesPending).toBe(false);

@@ -98,7 +98,7 @@ export class ForwardingTable {
     const decision = this.#decision;
     const best = decision.decide(paths, prefix);
     if (best === NO_PATH) return undefined;
-    const nextHopOf = (path: number) => this.#attributes.nextHop[paths.inForce(path)] as number;
+    const nextHopOf = (path: number) => this.#attributes.rows.nextHop(paths.inForce(path));
     // The best path's first; the others in an order that does not depend on their arrival.
     const others = new Set(Array.from(decision.equal.subarray(0, decision.equalCount), nextHopOf));
     others.delete(nextHopOf(best));
@@ -120,7 +120,7 @@ export class ForwardingTable {
   }
 
   #resolve(path: number) {
-    return this.#nextHops.resolution(this.#attributes.nextHop[this.#rib.paths.inForce(path)] as number);
+    return this.#nextHops.resolution(this.#attributes.rows.nextHop(this.#rib.paths.inForce(path)));
   }
 
   #tell(prefix: number, gateways: readonly Gateway[] | undefined, had: boolean): void {

@@ -10,10 +10,13 @@ export class PathChanges {
   readonly #decision: Decision;
   /** Some peer gets more than the best path: every path that comes or goes counts. */
   tellsAllPaths = false;
+  /** The forwarding table uses the paths that are as good as the best one. */
+  readonly #usesEqualPaths: boolean;
 
-  constructor(attributes: AttributeTable, decision: Decision) {
+  constructor(attributes: AttributeTable, decision: Decision, usesEqualPaths: boolean) {
     this.#attributes = attributes;
     this.#decision = decision;
+    this.#usesEqualPaths = usesEqualPaths;
   }
 
   /** A path with these sets, received and in force; a new one only up to the source's limit. */
@@ -56,6 +59,14 @@ export class PathChanges {
     return inForce === NO_SET || this.#decision.isWorse(inForce, rib.paths.inForce(best));
   }
 
+  /** Whether a path that goes may have been the best, or as good, or have kept another from being it. */
+  #isMissed(rib: FamilyRib, prefix: number, path: number): boolean {
+    const best = rib.best(prefix);
+    if (path === best || best === NO_PATH || rib.marked.has(prefix) || this.tellsAllPaths) return true;
+    if (this.#isBeaten(rib, prefix, rib.paths.inForce(path))) return false;
+    return this.#usesEqualPaths || this.#decision.outbids(rib.paths, path);
+  }
+
   replace(rib: FamilyRib, path: number, set: number, inForce: number): void {
     const { paths } = rib;
     const received = paths.received(path);
@@ -73,7 +84,7 @@ export class PathChanges {
     const received = paths.received(path);
     const inForce = paths.inForce(path);
     const prefix = paths.prefix(path);
-    if (path === rib.best(prefix) || !this.#isBeaten(rib, prefix, inForce)) rib.markRemoved(prefix);
+    if (this.#isMissed(rib, prefix, path)) rib.markRemoved(prefix);
     paths.remove(path);
     this.#attributes.release(received);
     this.drop(inForce, received);

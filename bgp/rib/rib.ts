@@ -46,7 +46,7 @@ export class Rib {
   readonly decision: Decision;
   readonly forwardingTables: Readonly<Record<Family, ForwardingTable>>;
   /** Whether anybody asks for forwarding changes. */
-  forwards: boolean;
+  readonly forwards: boolean;
   readonly groups = new Map<string, UpdateGroup>();
   readonly #changes: PathChanges;
 
@@ -60,7 +60,7 @@ export class Rib {
     this.families = { 4: new FamilyRib(4, expected), 6: new FamilyRib(6, expected) };
     this.attributes = new AttributeTable(this.nextHops, Math.max(64, expected / ROUTES_PER_SET));
     this.decision = new Decision(this.attributes, this.nextHops, this.sources);
-    this.#changes = new PathChanges(this.attributes, this.decision);
+    this.#changes = new PathChanges(this.attributes, this.decision, forwards);
     const table = (family: Family) =>
       new ForwardingTable(this.families[family], this.attributes, this.nextHops, this.decision);
     this.forwardingTables = { 4: table(4), 6: table(6) };
@@ -206,7 +206,7 @@ export class Rib {
     if (changed.size === 0) return;
     for (const family of FAMILIES) {
       this.forwardingTables[family].forgetJoined();
-      this.families[family].markWhere((set) => changed.has(this.attributes.nextHop[set] as number));
+      this.families[family].markWhere((set) => changed.has(this.attributes.rows.nextHop(set)));
     }
   }
 

@@ -39,8 +39,9 @@ export class TestRib extends Rib {
     peers: readonly number[],
     negotiated = NEGOTIATED,
     change: (config: PeerConfig) => PeerConfig = (c) => c,
+    forwards = true,
   ) {
-    super();
+    super(undefined, forwards);
     this.#negotiated = negotiated;
     this.updateUnderlay([{ prefix: prefixOf("10.0.0.0/24"), via: [{ interfaceIndex: 2 }], metric: 0 }]);
     for (const n of peers) {

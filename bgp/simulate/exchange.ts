@@ -61,7 +61,7 @@ function outgoing(
 ): PathAttributes | undefined {
   const { external, client, peerId } = sources.get(from);
   const origin = { local: from === LOCAL_SOURCE, external, client, peerId };
-  if (exportProblem(terms, origin, attributes.flags[set] as number) !== undefined) return undefined;
+  if (exportProblem(terms, origin, attributes.rows.flags(set)) !== undefined) return undefined;
   const before = exportAttributes(terms, origin, attributes.attributes(set));
   if (typeof before === "string") return undefined;
   const verdict = runChain(terms.chain, {

@@ -69,7 +69,7 @@ function checkDecisions(n: number, { fib, speaker }: SimulatedHost, now: number)
       }
       if (best < 0 || paths.source(best) === LOCAL_SOURCE) continue;
       const equal = decision.equal.subarray(0, decision.equalCount);
-      const hops = new Set(Array.from(equal, (path) => attributes.nextHop[paths.inForce(path)] as number));
+      const hops = new Set(Array.from(equal, (path) => attributes.rows.nextHop(paths.inForce(path))));
       const gateways = [...hops].flatMap((hop) => nextHops.resolution(hop)?.gateways ?? []);
       const text = gateways.map(({ gateway }) => gateway && formatAddress(gateway)).sort();
       const held = (fib.get(formatPrefix(prefix)) ?? "").split(",").sort();

@@ -77,6 +77,17 @@ const c = {
   ) => number,
 };
 
+/** glibc's alone; musl gives back by itself. */
+const mallocTrim = optional("int malloc_trim(size_t)") as ((keep: number) => number) | undefined;
+
+function optional(declaration: string): unknown {
+  try {
+    return libc.func(declaration);
+  } catch {
+    return undefined;
+  }
+}
+
 export const O_RDONLY = 0;
 export const O_CLOEXEC = 0o2000000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -86,6 +97,11 @@ export const SOCK_NONBLOCK = 0o4000;
 function checked(answer: number, syscall: string, what?: string): number {
   if (answer < 0) throw new SystemError(syscall, koffi.errno(), what);
   return answer;
+}
+
+/** What was freed goes back to the system, from the middle of the heap too: freeing alone gives back only its end. */
+export function trimMalloc(): void {
+  mallocTrim?.(0);
 }
 
 export function socket(domain: number, type: number, protocol: number): number {

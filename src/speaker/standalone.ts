@@ -12,7 +12,7 @@ import { refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { SpeakerConfig, SpeakerConfigResult } from "../config/speaker-config.ts";
 import { listLinks } from "../kernel/links.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
-import { giveBackWhenQuiet } from "./give-back.ts";
+import { giveBack, giveBackWhenQuiet } from "./give-back.ts";
 import type { Listen } from "./listeners.ts";
 import { BGP_PORT, peerName, peersOf } from "./peer-configs.ts";
 import { Routing } from "./routing.ts";
@@ -40,6 +40,7 @@ export async function startStandalone(config: SpeakerConfig, version: string): P
     node_version: process.version,
   });
   warmUp();
+  giveBack();
   const socket = await socketOf(config, log);
   const routing = new Routing({
     log,
