@@ -144,7 +144,7 @@ export class ExportOutcomes {
 
   /** Filters see the path's LOCAL_PREF, also where it does not go out. */
   #seen(set: number, attributes: PathAttributes): PathAttributes {
-    return { ...attributes, localPref: attributes.localPref ?? (this.#attributes.rows.localPref(set)) };
+    return { ...attributes, localPref: attributes.localPref ?? this.#attributes.rows.localPref(set) };
   }
 
   #run(attributes: PathAttributes, origin: RouteOrigin, prefix: Prefix) {
