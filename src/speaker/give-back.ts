@@ -19,7 +19,7 @@ const REST_MS = 60_000;
 type Collect = (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void;
 
 /** Blocks for some 30 ms. */
-export function giveBack(): void {
+function giveBack(): void {
   collect ??= collector();
   collect({ type: "major", flavor: "last-resort" });
   trimMalloc();

@@ -10,9 +10,10 @@ import { type Address, addressOf, isLinkLocal, isLoopback } from "../../ipam/net
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import { refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { SpeakerConfig, SpeakerConfigResult } from "../config/speaker-config.ts";
+import { trimMalloc } from "../kernel/ffi.ts";
 import { listLinks } from "../kernel/links.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
-import { giveBack, giveBackWhenQuiet } from "./give-back.ts";
+import { giveBackWhenQuiet } from "./give-back.ts";
 import type { Listen } from "./listeners.ts";
 import { BGP_PORT, peerName, peersOf } from "./peer-configs.ts";
 import { Routing } from "./routing.ts";
@@ -40,7 +41,8 @@ export async function startStandalone(config: SpeakerConfig, version: string): P
     node_version: process.version,
   });
   warmUp();
-  giveBack();
+  // What the compiler took and needs no more. A collection here would throw away what it made, too.
+  trimMalloc();
   const socket = await socketOf(config, log);
   const routing = new Routing({
     log,
