@@ -47,11 +47,11 @@ function ratesTable(rounds: readonly Round[]): string[] {
   for (const op of ["assign", "release"] as const) {
     for (const { parallel } of LOADS) {
       const of = (field: "p50" | "p99" | "perSecond" | "perTransaction") => median(pick(rounds, op, parallel, field));
-      lines.push(
-        `${op.padEnd(8)} ${`${parallel}`.padStart(8)} ${of("p50").toFixed(2).padStart(8)} ` +
-          `${of("p99").toFixed(2).padStart(8)} ${of("perSecond").toFixed(0).padStart(8)} ` +
-          `${of("perTransaction").toFixed(1).padStart(18)}`,
+      const cells = [of("p50").toFixed(2), of("p99").toFixed(2), of("perSecond").toFixed(0)].map((cell) =>
+        cell.padStart(8),
       );
+      const share = of("perTransaction").toFixed(1).padStart(18);
+      lines.push([op.padEnd(8), String(parallel).padStart(8), ...cells, share].join(" "));
     }
   }
   return lines;
