@@ -5,7 +5,6 @@ import {
   allocate,
   type Block,
   capacity,
-  cooldownMs,
   emptyBlock,
   freeOrdinal,
   ordinalOf,
@@ -14,6 +13,7 @@ import {
 } from "./block.ts";
 import { addressOf, formatAddress } from "./net/address.ts";
 import { prefixOf } from "./net/prefix.ts";
+import { usualRules } from "./rules.ts";
 
 const four = emptyBlock(prefixOf("192.0.2.4/30"), "p", "n", 0);
 const owner = (handle: string) => ({ handle, containerID: "c", ifName: "eth0", at: 0 });
@@ -39,9 +39,9 @@ describe("a block of four", () => {
     block = take(block, 300, "d");
     expect(freeOrdinal(block, 300)).toBeUndefined();
     expect(restingCount(block, 300)).toBe(2);
-    expect(freeOrdinal(block, 100 + cooldownMs)).toBe(1);
-    expect(freeOrdinal(block, 5000 + cooldownMs)).toBe(1);
-    expect(freeOrdinal(take(block, 5000 + cooldownMs), 5000 + cooldownMs)).toBe(0);
+    expect(freeOrdinal(block, 100 + usualRules.restMs)).toBe(1);
+    expect(freeOrdinal(block, 5000 + usualRules.restMs)).toBe(1);
+    expect(freeOrdinal(take(block, 5000 + usualRules.restMs), 5000 + usualRules.restMs)).toBe(0);
   });
 
   it("does not keep an address for ever when the clock is set back", () => {
@@ -69,7 +69,9 @@ it("never gives one place twice, nor loses one, whatever the order", () => {
         now += pass;
         const ordinal = freeOrdinal(block, now);
         if (takes && ordinal !== undefined) {
-          expect(now - (block.released.get(ordinal) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(cooldownMs);
+          expect(now - (block.released.get(ordinal) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(
+            usualRules.restMs,
+          );
           block = allocate(block, ordinal, owner(handle));
         } else if (!takes) block = releaseHandle(block, handle, now).block;
         expect([...block.allocations.keys()].filter((one) => block.released.has(one))).toEqual([]);
