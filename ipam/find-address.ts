@@ -6,7 +6,7 @@ import { type Block, freeOrdinal } from "./block.ts";
 import type { Draft } from "./draft.ts";
 import { blockKey } from "./keys.ts";
 import { type Family } from "./net/address.ts";
-import { containsPrefix, familyOfPrefix, type Prefix } from "./net/prefix.ts";
+import { containsPrefix, familyOfPrefix } from "./net/prefix.ts";
 import { noRoom } from "./no-room.ts";
 import type { Pool } from "./pool.ts";
 import type { Refusal } from "./refusal.ts";
@@ -35,14 +35,14 @@ export function findAddress(draft: Draft, pools: readonly Pool[], now: number, f
   }
   const atLimit = isAtLimit(draft, familyOfPrefix((pools[0] as Pool).cidr));
   for (const pool of atLimit ? [] : pools) {
-    const unclaimed = findUnclaimed(draft, pool);
+    const unclaimed = findUnclaimed(draft, pool, fresh);
     if (unclaimed === undefined) continue;
     if ("need" in unclaimed) return unclaimed;
     const block = claimIn(draft, pool, unclaimed.cidr, now);
     const ordinal = freeOrdinal(block, now, rules);
     if (ordinal !== undefined) return { block, ordinal };
   }
-  if (rules.strictAffinity) return { refusal: noRoom(draft, pools, now, { atLimit, unread: 0 }) };
+  if (rules.strictAffinity) return { refusal: noRoom(draft, pools, now, { atLimit, partial: false }) };
   return findToBorrow(draft, pools, now, fresh, atLimit);
 }
 
@@ -61,18 +61,17 @@ function findToBorrow(
   atLimit: boolean,
 ): Found {
   const { lenders, rules, listed } = draft.view;
-  const unread: Prefix[] = [];
+  const unread: string[] = [];
   for (const cidr of lenders) {
     if (!pools.some((pool) => containsPrefix(pool.cidr, cidr))) continue;
     const known = draft.block(cidr);
-    if (known === undefined) unread.push(cidr);
+    if (known === undefined && unread.push(blockKey(cidr)) === borrowBatch) break;
     if (known?.value === undefined) continue;
     const ordinal = freeOrdinal(known.value, now, rules);
     if (ordinal !== undefined) return { block: known.value, ordinal };
   }
-  if (unread.length > 0 && fresh.size < mostRead) {
-    return { need: { read: unread.slice(0, borrowBatch).map(blockKey) } };
-  }
+  const enough = fresh.size >= mostRead;
+  if (unread.length > 0 && !enough) return { need: { read: unread } };
   if (!listed) return { need: { list: true } };
-  return { refusal: noRoom(draft, pools, now, { atLimit, unread: unread.length }) };
+  return { refusal: noRoom(draft, pools, now, { atLimit, partial: unread.length > 0 }) };
 }

@@ -5,26 +5,35 @@ import type { Draft } from "./draft.ts";
 import type { Need } from "./find-address.ts";
 import { blockKey } from "./keys.ts";
 import { type Prefix, prefixAround } from "./net/prefix.ts";
-import { automaticPools, type Pool } from "./pool.ts";
+import { automaticPools, blockCount, type Pool } from "./pool.ts";
 import type { View } from "./view.ts";
 
 /** So many candidates are looked up at once: one read tells which of them are free. */
 const probeSize = 8;
-/** So many candidates may belong to others before the node asks which blocks exist at all. */
+/** So many candidates may turn out to be others' for one request before it asks which blocks exist at all. */
 const mostTaken = 24;
 /** So many reserved candidates are passed over, in a pool of which nearly everything is reserved. */
 const mostReserved = 20_000;
 /** The largest blocks there can be: a claim checks that none of these is around it. */
 const largestBlock = { 4: 20, 16: 116 };
 
-/** Undefined: every block of the pool has an owner, or is reserved. */
+/**
+ * Undefined: every block of the pool has an owner, or is reserved.
+ *
+ * @param fresh keys read since the request came in
+ */
 export function findUnclaimed(
   draft: Draft,
   pool: Pool,
+  fresh: ReadonlySet<string>,
 ): { readonly cidr: Prefix } | { readonly need: Need } | undefined {
   const { view } = draft;
   const { reserved } = view.rules;
   if (view.isExhausted(pool) || reserved.cover(pool.cidr)) return undefined;
+  if (view.listed && view.countWithin(pool.cidr) >= blockCount(pool)) {
+    view.exhausted(pool);
+    return undefined;
+  }
   const unknown: Prefix[] = [];
   let [taken, passed] = [0, 0];
   for (const cidr of candidateBlocks(pool, view.node)) {
@@ -34,7 +43,8 @@ export function findUnclaimed(
     }
     const overlapping = draft.overlapping(cidr);
     if (overlapping !== undefined) {
-      if (overlapping.foreign && ++taken >= mostTaken && !view.listed) return { need: { list: true } };
+      const lookedUp = overlapping.foreign && !view.listed && fresh.has(blockKey(cidr));
+      if (lookedUp && ++taken >= mostTaken) return { need: { list: true } };
       continue;
     }
     if (view.listed || draft.block(cidr)?.modRevision === 0n) return { cidr };

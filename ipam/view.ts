@@ -6,7 +6,7 @@ import { type Block, decodeBlock, freeOrdinal } from "./block.ts";
 import { decodeHandle, type HandleRecord } from "./handle.ts";
 import { blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
 import { Lenders } from "./lenders.ts";
-import { formatPrefix, type Prefix } from "./net/prefix.ts";
+import { containsPrefix, formatPrefix, type Prefix } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
 import { type Rules, usualRules } from "./rules.ts";
@@ -62,6 +62,20 @@ export class View {
     const own: Block[] = [];
     for (const { value } of this.#blocks.values()) if (value?.node === this.node) own.push(value);
     return own.sort((a, b) => a.claimedAt - b.claimedAt);
+  }
+
+  /** What was seen lately of other nodes' blocks. */
+  foreignBlocks(): Block[] {
+    return [...this.#blocks.values()].flatMap(({ value }) =>
+      value === undefined || value.node === this.node ? [] : value,
+    );
+  }
+
+  /** How many blocks there are within the prefix, as far as known. */
+  countWithin(prefix: Prefix): number {
+    let count = 0;
+    for (const { prefix: cidr } of this.#existing.entries()) if (containsPrefix(prefix, cidr)) count++;
+    return count;
   }
 
   /** A block known to overlap this one: equal to it, around it, or at its beginning. */
