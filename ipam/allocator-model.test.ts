@@ -1,13 +1,18 @@
 /**
  * Random lives of a small cluster: nodes assign and release at once on one store; its calls are late, fail or conflict;
- * processes die and start again. Afterwards the records must agree, and hold exactly what was answered.
+ * processes die and start again. Afterwards the records must agree, hold exactly what was answered, and keep to the
+ * cluster's rules.
  */
 import { expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { Allocator } from "./allocator.ts";
-import { handlesRoot } from "./keys.ts";
+import { addressAt, type Block, decodeBlock } from "./block.ts";
+import { blocksRoot, handlesRoot } from "./keys.ts";
 import { type Interference, MemoryStore } from "./memory-store.ts";
 import type { Family } from "./net/address.ts";
+import { familyOfPrefix, prefixOf } from "./net/prefix.ts";
+import { Reservations } from "./reservations.ts";
+import { type Rules, usualRules } from "./rules.ts";
 import { allocatorOn, auditOf, Clock, poolOf, requestOf, texts } from "./world-for-tests.ts";
 
 const pools = [poolOf("v4", "192.0.2.0/28", 30), poolOf("v6", "fd00::/120", 122)];
@@ -45,10 +50,14 @@ class Cluster {
   readonly #beliefs = new Map<string, Belief>(handles.map((handle) => [handle, []]));
   /** Handles whose failed request is known to one process only, by that process. */
   readonly #failedAt = new Map<string, Allocator>();
+  readonly #rules: Rules;
+  /** How many processes each node has had. */
+  readonly #processes = new Map<string, number>();
 
   readonly #adrift = new Set<string>();
 
-  constructor(faults: readonly (Interference | undefined)[], delays: readonly number[]) {
+  constructor(rules: Rules, faults: readonly (Interference | undefined)[], delays: readonly number[]) {
+    this.#rules = rules;
     this.#faults = faults;
     this.#delays = delays;
     this.#running = nodeNames.map((name) => this.#start(name));
@@ -82,6 +91,26 @@ class Cluster {
     }
     const { entries } = await this.store.list(handlesRoot);
     expect(entries.length).toBeLessThanOrEqual(handles.length);
+    const blocks = (await this.store.list(blocksRoot)).entries.map(({ value }) => decodeBlock(value) as Block);
+    for (const block of blocks) this.#checkBlock(block);
+    for (const node of nodeNames) for (const family of [4, 6] as const) this.#checkLimit(blocks, node, family);
+  }
+
+  #checkBlock(block: Block): void {
+    const { strictAffinity, reserved } = this.#rules;
+    expect(reserved.cover(block.cidr)).toBe(false);
+    for (const [ordinal, { node }] of block.allocations) {
+      expect(reserved.has(addressAt(block, ordinal))).toBe(false);
+      if (strictAffinity) expect(node).toBeUndefined();
+    }
+  }
+
+  /** Exact for a node with one process; another one may not know yet what the one before had under way. */
+  #checkLimit(blocks: readonly Block[], node: string, family: Family): void {
+    const { maxBlocksPerHost } = this.#rules;
+    if (maxBlocksPerHost === 0) return;
+    const own = blocks.filter((block) => block.node === node && familyOfPrefix(block.cidr) === family);
+    expect(own.length).toBeLessThanOrEqual(maxBlocksPerHost * (this.#processes.get(node) ?? 0));
   }
 
   async #act({ node, kind, families }: Act, handle: string): Promise<void> {
@@ -96,7 +125,7 @@ class Cluster {
       this.#adrift.delete(handle);
       this.#failedAt.delete(handle);
     } catch (error) {
-      expect(["STORE_UNAVAILABLE", "busy", "pool-full"]).toContain((error as { code: string }).code);
+      expect(["STORE_UNAVAILABLE", "busy", "pool-full", "block-limit"]).toContain((error as { code: string }).code);
       if (kind === "release" || !this.#lives(allocator)) return;
       // Failed in two processes, each takes it for the other's and leaves it to the runtime's DEL.
       if ((this.#failedAt.get(handle) ?? allocator) !== allocator) this.#adrift.add(handle);
@@ -128,13 +157,14 @@ class Cluster {
   }
 
   #start(name: string): Running {
+    this.#processes.set(name, (this.#processes.get(name) ?? 0) + 1);
     const client = this.store.anotherClient();
     client.interfere = async () => {
       const call = this.#calls++;
       for (let i = this.#delays[call % this.#delays.length] ?? 0; i > 0; i--) await turnOfTheLoop();
       return this.#faults[call % this.#faults.length];
     };
-    return { name, client, allocator: allocatorOn(client, name, pools, this.clock) };
+    return { name, client, allocator: allocatorOn(client, name, pools, this.clock, this.#rules) };
   }
 }
 
@@ -163,6 +193,15 @@ const deliver = { weight: 2, arbitrary: fc.constant({ kind: "deliver" as const }
 const faultOf = (...kinds: Interference[]) => fc.option(fc.constantFrom(...kinds), { freq: 3, nil: undefined });
 const delays = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 7 });
 
+const rules = fc.record<Rules>({
+  strictAffinity: fc.boolean(),
+  maxBlocksPerHost: fc.constantFrom(0, 0, 1, 2),
+  restMs: fc.constantFrom(usualRules.restMs, 0, 1000),
+  reserved: fc
+    .subarray(["192.0.2.0/30", "192.0.2.5/32", "192.0.2.8/31", "fd00::/121", "fd00::c1/128"], { minLength: 0 })
+    .map((texts) => new Reservations(texts.map(prefixOf))),
+});
+
 /** Always the same lives, unless a number of new ones is asked for. */
 const runs = process.env["OVERLAND_FUZZ_RUNS"];
 
@@ -184,8 +223,8 @@ it.each(Object.entries(lives))(
     const turns = fc.array(turn, { minLength: 1, maxLength: 12 });
     const faults = fc.array(fault, { minLength: 1, maxLength: 31 });
     await fc.assert(
-      fc.asyncProperty(turns, faults, delays, async (turns, faults, delayed) => {
-        const cluster = new Cluster(faults, delayed);
+      fc.asyncProperty(rules, turns, faults, delays, async (rules, turns, faults, delayed) => {
+        const cluster = new Cluster(rules, faults, delayed);
         for (const next of turns) await cluster.take(next);
         await cluster.check();
       }),

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { cooldownMs } from "./block.ts";
 import { handleKey } from "./keys.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { addressOf, formatAddress } from "./net/address.ts";
 import { prefixOf } from "./net/prefix.ts";
+import { usualRules } from "./rules.ts";
 import { allocatorOn, auditOf, Clock, poolOf, requestOf, texts } from "./world-for-tests.ts";
 
 const refusal = (code: string, retryable: boolean, message: RegExp = /./) =>
@@ -60,7 +60,7 @@ describe("when a pool runs full", () => {
     await n1?.assign(requestOf("a", [4]));
     await expect(n2?.assign(requestOf("b", [4]))).rejects.toEqual(refusal("pool-full", true));
     await n1?.release("a");
-    clock.ms += cooldownMs;
+    clock.ms += usualRules.restMs;
     expect(texts((await n2?.assign(requestOf("b", [4]))) ?? [])).toEqual(["192.0.2.0"]);
   });
 

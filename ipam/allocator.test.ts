@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { cooldownMs } from "./block.ts";
 import { affinitiesOf, blocksRoot, handleKey, ipamRoot } from "./keys.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { formatAddress } from "./net/address.ts";
 import { containsAddress, formatPrefix } from "./net/prefix.ts";
+import { usualRules } from "./rules.ts";
 import { allocatorOn, auditOf, Clock, poolOf, requestOf, smallPools, texts } from "./world-for-tests.ts";
 
 const refusal = (code: string, retryable: boolean, message: RegExp = /./) =>
@@ -137,7 +137,7 @@ describe("release", () => {
     await expect(node.assign(requestOf("e", [4]))).rejects.toEqual(
       refusal("pool-full", true, /2 of them released less than 30 s ago/),
     );
-    clock.ms += cooldownMs;
+    clock.ms += usualRules.restMs;
     expect(texts(await node.assign(requestOf("e", [4])))).toEqual(["192.0.2.2"]);
     expect(texts(await node.assign(requestOf("f", [4])))).toEqual(["192.0.2.0"]);
   });

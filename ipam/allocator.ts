@@ -16,6 +16,7 @@ import {
   type Step,
 } from "./plan.ts";
 import type { Pool } from "./pool.ts";
+import type { Rules } from "./rules.ts";
 import type { Labels } from "./selector.ts";
 import { View } from "./view.ts";
 
@@ -43,6 +44,10 @@ export class Allocator {
 
   setNodeLabels(labels: Labels): void {
     this.#view.labels = labels;
+  }
+
+  setRules(rules: Rules): void {
+    this.#view.rules = rules;
   }
 
   /** Reads this node's blocks; the first request does so, too. Throws StoreUnavailable. */

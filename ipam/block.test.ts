@@ -4,8 +4,6 @@ import {
   addressAt,
   allocate,
   type Block,
-  capacity,
-  cooldownMs,
   emptyBlock,
   freeOrdinal,
   ordinalOf,
@@ -14,6 +12,8 @@ import {
 } from "./block.ts";
 import { addressOf, formatAddress } from "./net/address.ts";
 import { prefixOf } from "./net/prefix.ts";
+import { Reservations } from "./reservations.ts";
+import { usualRules } from "./rules.ts";
 
 const four = emptyBlock(prefixOf("192.0.2.4/30"), "p", "n", 0);
 const owner = (handle: string) => ({ handle, containerID: "c", ifName: "eth0", at: 0 });
@@ -39,9 +39,9 @@ describe("a block of four", () => {
     block = take(block, 300, "d");
     expect(freeOrdinal(block, 300)).toBeUndefined();
     expect(restingCount(block, 300)).toBe(2);
-    expect(freeOrdinal(block, 100 + cooldownMs)).toBe(1);
-    expect(freeOrdinal(block, 5000 + cooldownMs)).toBe(1);
-    expect(freeOrdinal(take(block, 5000 + cooldownMs), 5000 + cooldownMs)).toBe(0);
+    expect(freeOrdinal(block, 100 + usualRules.restMs)).toBe(1);
+    expect(freeOrdinal(block, 5000 + usualRules.restMs)).toBe(1);
+    expect(freeOrdinal(take(block, 5000 + usualRules.restMs), 5000 + usualRules.restMs)).toBe(0);
   });
 
   it("does not keep an address for ever when the clock is set back", () => {
@@ -59,23 +59,34 @@ describe("a block of four", () => {
   });
 });
 
-it("never gives one place twice, nor loses one, whatever the order", () => {
+it("never gives one place twice, nor loses one, nor one that rests; and the longest rested first", () => {
   const act = fc.record({ take: fc.boolean(), handle: fc.constantFrom("a", "b", "c"), pass: fc.nat(20_000) });
+  const restMs = fc.constantFrom(0, 5000, usualRules.restMs, 120_000);
+  const reservations = fc.subarray(["fd00::/127", "fd00::5/128", "fd00::6/127"], { minLength: 0 });
   fc.assert(
-    fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+    fc.property(fc.array(act, { maxLength: 60 }), restMs, reservations, (acts, restMs, texts) => {
+      const rules = { ...usualRules, restMs, reserved: new Reservations(texts.map(prefixOf)) };
       let block = emptyBlock(prefixOf("fd00::/125"), "p", "n", 0);
+      const givable = Array.from({ length: 8 }, (_, i) => i).filter((i) => !rules.reserved.has(addressAt(block, i)));
       let now = 0;
       for (const { take: takes, handle, pass } of acts) {
         now += pass;
-        const ordinal = freeOrdinal(block, now);
-        if (takes && ordinal !== undefined) {
-          expect(now - (block.released.get(ordinal) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(cooldownMs);
-          block = allocate(block, ordinal, owner(handle));
-        } else if (!takes) block = releaseHandle(block, handle, now).block;
-        expect([...block.allocations.keys()].filter((one) => block.released.has(one))).toEqual([]);
-        if (takes && ordinal === undefined) {
-          expect(block.allocations.size + restingCount(block, now)).toBe(capacity(block));
+        const ordinal = freeOrdinal(block, now, rules);
+        const unused = givable.filter((one) => !block.allocations.has(one) && !block.released.has(one));
+        const since = givable.flatMap((one) => block.released.get(one) ?? []);
+        if (ordinal !== undefined) {
+          expect(givable).toContain(ordinal);
+          const at = block.released.get(ordinal);
+          expect(at).toBe(unused.length > 0 ? undefined : Math.min(...since));
+          if (at !== undefined) expect(now - at).toBeGreaterThanOrEqual(restMs);
+        } else {
+          expect(givable.filter((one) => block.allocations.has(one)).length + restingCount(block, now, rules)).toBe(
+            givable.length,
+          );
         }
+        if (!takes) block = releaseHandle(block, handle, now).block;
+        else if (ordinal !== undefined) block = allocate(block, ordinal, owner(handle));
+        expect([...block.allocations.keys()].filter((one) => block.released.has(one))).toEqual([]);
       }
     }),
   );

@@ -5,6 +5,7 @@
  */
 import { type Address, addressPlus, addressToBigInt } from "./net/address.ts";
 import { containsAddress, formatPrefix, type Prefix, parsePrefix, prefixSize } from "./net/prefix.ts";
+import { type Rules, usualRules } from "./rules.ts";
 
 export interface Allocation {
   readonly handle: string;
@@ -30,9 +31,6 @@ export interface Block {
   readonly released: ReadonlyMap<number, number>;
 }
 
-/** A released address rests this long, so that no late packet or stale connection state meets its next owner. */
-export const cooldownMs = 30_000;
-
 export function emptyBlock(cidr: Prefix, pool: string, node: string, claimedAt: number): Block {
   return { cidr, pool, node, claimedAt, allocations: new Map(), released: new Map() };
 }
@@ -51,29 +49,53 @@ export function ordinalOf(block: Block, address: Address): number | undefined {
   return Number(addressToBigInt(address) - addressToBigInt(block.cidr.address));
 }
 
-/** The next ordinal to give out: the lowest never used, else the one that rested longest, if it rested long enough. */
-export function freeOrdinal(block: Block, now: number): number | undefined {
+/**
+ * The next ordinal to give out: the lowest never used, else the one that rested longest, if it rested long enough.
+ * Never one that is reserved.
+ */
+export function freeOrdinal(block: Block, now: number, rules: Rules = usualRules): number | undefined {
   const size = capacity(block);
+  const reserved = reservedIn(block, rules);
   if (block.allocations.size + block.released.size < size) {
     for (let ordinal = 0; ordinal < size; ordinal++) {
-      if (!block.allocations.has(ordinal) && !block.released.has(ordinal)) return ordinal;
+      if (!block.allocations.has(ordinal) && !block.released.has(ordinal) && !reserved(ordinal)) return ordinal;
     }
   }
   let oldest: [ordinal: number, at: number] | undefined;
-  for (const [ordinal, at] of block.released) if (oldest === undefined || at < oldest[1]) oldest = [ordinal, at];
-  return oldest !== undefined && !rests(oldest[1], now) ? oldest[0] : undefined;
+  for (const [ordinal, at] of block.released) {
+    if ((oldest === undefined || at < oldest[1]) && !reserved(ordinal)) oldest = [ordinal, at];
+  }
+  return oldest !== undefined && !rests(oldest[1], now, rules) ? oldest[0] : undefined;
 }
 
-/** Addresses that are free but still rest. */
-export function restingCount(block: Block, now: number): number {
+/** Addresses that are free but still rest; not those that are reserved. */
+export function restingCount(block: Block, now: number, rules: Rules = usualRules): number {
+  const reserved = reservedIn(block, rules);
   let count = 0;
-  for (const at of block.released.values()) if (rests(at, now)) count++;
+  for (const [ordinal, at] of block.released) if (rests(at, now, rules) && !reserved(ordinal)) count++;
   return count;
 }
 
+/** Addresses that are reserved and not in use. */
+export function reservedCount(block: Block, rules: Rules): number {
+  const ranges = rules.reserved.within(block.cidr);
+  let count = Number(ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n));
+  if (count > 0) for (const ordinal of block.allocations.keys()) if (isWithin(ranges, ordinal)) count--;
+  return count;
+}
+
+function reservedIn(block: Block, { reserved }: Rules): (ordinal: number) => boolean {
+  const ranges = reserved.within(block.cidr);
+  return ranges.length === 0 ? () => false : (ordinal) => isWithin(ranges, ordinal);
+}
+
+function isWithin(ranges: readonly { readonly first: bigint; readonly last: bigint }[], ordinal: number): boolean {
+  return ranges.some(({ first, last }) => first <= ordinal && ordinal <= last);
+}
+
 // Either way round: a clock that was set back must not make an address rest for hours.
-function rests(releasedAt: number, now: number): boolean {
-  return Math.abs(now - releasedAt) < cooldownMs;
+function rests(releasedAt: number, now: number, { restMs }: Rules): boolean {
+  return Math.abs(now - releasedAt) < restMs;
 }
 
 /** Throws when the ordinal is taken: a fault of the caller. */

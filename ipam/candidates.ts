@@ -20,8 +20,25 @@ export function* candidateBlocks(pool: Pool, node: string): Generator<Prefix> {
   }
 }
 
+/** All of the list, once, from a place and with a step of the node's own. */
+export function* inOwnOrder<T>(list: readonly T[], node: string): Generator<T> {
+  const count = list.length;
+  if (count === 0) return;
+  let step = Number(hash64(`step ${node}`) % BigInt(count)) | 1;
+  while (commonDivisor(step, count) !== 1) step += 2;
+  let place = Number(hash64(`start ${node}`) % BigInt(count));
+  for (let i = 0; i < count; i++) {
+    yield list[place] as T;
+    place = (place + step) % count;
+  }
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
 /** FNV-1a over UTF-16 units, then the finalizer of splitmix64, since names of nodes differ in their last digit only. */
-export function hash64(text: string): bigint {
+function hash64(text: string): bigint {
   let hash = 0xcbf29ce484222325n;
   for (let i = 0; i < text.length; i++) hash = ((hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & mask64;
   hash = ((hash ^ (hash >> 30n)) * 0xbf58476d1ce4e5b9n) & mask64;

@@ -8,10 +8,10 @@
  */
 import { decodeBlock, emptyBlock } from "./block.ts";
 import { Draft } from "./draft.ts";
-import { around } from "./find-address.ts";
 import { blockOfKey, handleKey, handleOfKey } from "./keys.ts";
 import { type Fresh, planRelease } from "./plan.ts";
 import { isStoreUnavailable, StoreUnavailable, type Transaction } from "./store.ts";
+import { around } from "./unclaimed.ts";
 import { keysOfHandle, type View } from "./view.ts";
 
 export interface SettlementPorts {

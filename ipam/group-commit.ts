@@ -8,6 +8,7 @@ import { affinitiesOf, affinityOfKey, blockKey, blockOfKey, blocksRoot } from ".
 import { formatPrefix } from "./net/prefix.ts";
 import { Refusal } from "./refusal.ts";
 import { isStoreUnavailable, type Store } from "./store.ts";
+import { likelyBlocks } from "./unclaimed.ts";
 import type { View } from "./view.ts";
 
 export interface AllocatorPorts {
@@ -157,7 +158,9 @@ export class GroupCommit {
     const { entries } = await this.#ports.store.list(affinitiesOf(this.#view.node));
     const cidrs = entries.flatMap(({ key }) => affinityOfKey(key)?.cidr ?? []);
     const known = this.#view.ownBlocks().map(({ cidr }) => cidr);
-    await this.#read([...new Set([...cidrs, ...known].map(blockKey))]);
+    // In the same read: which of the blocks that the node would claim first are free.
+    const likely = likelyBlocks(this.#view);
+    await this.#read([...new Set([...cidrs, ...known, ...likely].map(blockKey))]);
     this.#loaded = true;
   }
 

@@ -3,23 +3,17 @@
  * keys that must be read first. All families of a request are planned together: it is met whole or not at all.
  */
 import { type Allocation, addressAt, allocate, type Block, ordinalOf, releaseHandle } from "./block.ts";
+import { choosePools, thereAre } from "./choose-pools.ts";
 import type { Draft } from "./draft.ts";
-import { claimIn, findAddress, type Need } from "./find-address.ts";
+import { findAddress, type Need } from "./find-address.ts";
 import type { HandleRecord, Workload } from "./handle.ts";
 import { blockKey, handleKey } from "./keys.ts";
 import { type Address, type Family, familyOf, formatAddress, sameAddress } from "./net/address.ts";
-import {
-  containsAddress,
-  familyOfPrefix,
-  formatPrefix,
-  hostPrefix,
-  type Prefix,
-  parsePrefix,
-  prefixAround,
-  samePrefix,
-} from "./net/prefix.ts";
-import { automaticPools, findPool, type Pool, poolText } from "./pool.ts";
+import { containsAddress, formatPrefix, hostPrefix, type Prefix, prefixAround, samePrefix } from "./net/prefix.ts";
+import { type Pool, poolText, whyNotForPods } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
+import type { Labels } from "./selector.ts";
+import { claimIn } from "./unclaimed.ts";
 import { keysOfHandle } from "./view.ts";
 
 export interface AssignRequest {
@@ -28,7 +22,9 @@ export interface AssignRequest {
   readonly families: readonly Family[];
   /** Names or CIDRs of the pools to take from, whatever their nodeSelector; for a family without one, as if unsaid. */
   readonly pools?: readonly string[];
-  /** Exactly these, instead of any of their families. */
+  /** Of the pod's namespace, for pools with a namespaceSelector; undefined: there is no namespace. */
+  readonly namespaceLabels?: Labels;
+  /** Exactly these, instead of any of their families: also reserved ones, and whatever the pool's selectors. */
   readonly addresses?: readonly Address[];
 }
 
@@ -59,7 +55,7 @@ export function planAssign(draft: Draft, request: AssignRequest, now: number, fr
   }
   for (const family of request.families) {
     if (assigned.some((one) => familyOf(one.address) === family)) continue;
-    const step = assignAny(draft, request, family, now);
+    const step = assignAny(draft, request, family, now, fresh);
     if (!("done" in step)) return step;
     assigned.push(step.done);
   }
@@ -141,57 +137,40 @@ function knownHandle(draft: Draft, handle: string, fresh: Fresh): Step<HandleRec
   return { done: known.value };
 }
 
-function assignAny(draft: Draft, request: AssignRequest, family: Family, now: number): Step<Assigned> {
-  const choice = choosePools(draft, request, family);
+function assignAny(draft: Draft, request: AssignRequest, family: Family, now: number, fresh: Fresh): Step<Assigned> {
+  const choice = choosePools(draft.view, request, family);
   if (choice instanceof Refusal) return { refusal: choice };
-  const found = findAddress(draft, choice, now);
+  const found = findAddress(draft, choice, now, fresh);
   return "block" in found ? { done: take(draft, request.workload, found.block, found.ordinal, now) } : found;
 }
 
-function choosePools(draft: Draft, request: AssignRequest, family: Family): readonly Pool[] | Refusal {
-  const all = draft.view.pools;
-  const named: Pool[] = [];
-  for (const text of request.pools ?? []) {
-    const pool = findPool(all, text, parsePrefix(text));
-    if (pool === undefined) {
-      const names = all.map(poolText).join(", ") || "none";
-      return new Refusal("unknown-pool", `IPPool ${text} does not exist; there are: ${names}`, false);
-    }
-    if (familyOfPrefix(pool.cidr) === family) named.push(pool);
-  }
-  if (named.length > 0) {
-    const enabled = named.filter((pool) => !pool.disabled);
-    if (enabled.length > 0) return enabled;
-    const text = `${named.map(poolText).join(", ")} ${named.length === 1 ? "is" : "are"} disabled`;
-    return noPool(draft, family, [text]);
-  }
-  const { pools, reasons } = automaticPools(all, family, draft.view.labels);
-  return pools.length > 0 ? pools : noPool(draft, family, reasons);
-}
-
-function noPool(draft: Draft, family: Family, reasons: readonly string[]): Refusal {
-  const why = reasons.length === 0 ? `there is no IPv${family} IPPool: create one` : reasons.join("; ");
-  return new Refusal("no-pool", `no IPv${family} pool for node ${draft.view.node}: ${why}`, false);
-}
-
 function assignExactly(draft: Draft, workload: Workload, address: Address, now: number, fresh: Fresh): Step<Assigned> {
-  const pool = draft.view.pools.find(({ cidr, disabled }) => !disabled && containsAddress(cidr, address));
-  if (pool === undefined) {
-    const message = `address ${formatAddress(address)} is in no enabled IPPool`;
-    return { refusal: new Refusal("address-outside-pools", message, false) };
-  }
+  const pool = poolWith(draft, address);
+  if (pool instanceof Refusal) return { refusal: pool };
   const cidr = blockAround(draft, pool, address);
   const known = draft.block(cidr);
   if (known === undefined) return { need: { read: [blockKey(cidr)] } };
   if (known.value === undefined && known.modRevision !== 0n) return { refusal: unreadable(cidr) };
+  // As in Calico, whoever asks for one address is not held back by maxBlocksPerHost.
   const block = known.value ?? claimIn(draft, pool, cidr, now);
   const ordinal = ordinalOf(block, address) as number;
   const owner = block.allocations.get(ordinal);
-  if (owner === undefined) return { done: take(draft, workload, block, ordinal, now) };
+  const foreign = block.node !== draft.view.node && draft.view.rules.strictAffinity;
+  if (owner === undefined && !foreign) return { done: take(draft, workload, block, ordinal, now) };
   if (!fresh.has(blockKey(cidr))) return { need: { read: [blockKey(cidr)] } };
-  return {
-    refusal: new Refusal("address-in-use", `address ${formatAddress(address)} is used by ${ownerText(owner)}`, true),
-  };
+  return { refusal: owner === undefined ? notBorrowed(address, block) : addressInUse(address, owner, block) };
+}
+
+function poolWith(draft: Draft, address: Address): Pool | Refusal {
+  const { pools } = draft.view;
+  const pool = pools.find(({ cidr }) => containsAddress(cidr, address));
+  const text = formatAddress(address);
+  if (pool === undefined) {
+    return new Refusal("address-outside-pools", `address ${text} is in no IPPool; ${thereAre(pools)}`, false);
+  }
+  const reason = whyNotForPods(pool);
+  if (reason === undefined) return pool;
+  return new Refusal("no-pool", `address ${text} is not given out: IPPool ${poolText(pool)} ${reason}`, false);
 }
 
 /** The block an address is or would be in: one of another size may be left from before. */
@@ -216,8 +195,16 @@ function take(draft: Draft, workload: Workload, block: Block, ordinal: number, n
   return { address: addressAt(block, ordinal), block: block.cidr, pool: block.pool };
 }
 
-function ownerText(owner: Allocation): string {
-  return owner.pod === undefined ? `handle ${owner.handle}` : `pod ${owner.namespace ?? ""}/${owner.pod}`;
+function addressInUse(address: Address, owner: Allocation, block: Block): Refusal {
+  const who = owner.pod === undefined ? `handle ${owner.handle}` : `pod ${owner.namespace ?? ""}/${owner.pod}`;
+  const text = `address ${formatAddress(address)} is used by ${who} on node ${owner.node ?? block.node}`;
+  return new Refusal("address-in-use", text, true);
+}
+
+function notBorrowed(address: Address, { cidr, node }: Block): Refusal {
+  const text = `address ${formatAddress(address)} is in block ${formatPrefix(cidr)} of node ${node}`;
+  const message = `${text}, and strictAffinity of IPAMConfiguration default forbids borrowing it: run the pod there`;
+  return new Refusal("strict-affinity", message, false);
 }
 
 function handleInUse(handle: string, held: Address, wanted: Address): Refusal {

@@ -3,6 +3,9 @@ import { type Family } from "./net/address.ts";
 import { familyOfPrefix, formatPrefix, type Prefix, samePrefix } from "./net/prefix.ts";
 import { type Labels, matches, parseSelector } from "./selector.ts";
 
+/** What a pool's addresses may be for. Overland has no tunnels, and services come with Kubernetes. */
+export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
+
 /** The plain value of an IPPool's spec. */
 export interface Pool {
   readonly name: string;
@@ -12,6 +15,9 @@ export interface Pool {
   readonly disabled: boolean;
   /** Calico's selector language; empty: all nodes. */
   readonly nodeSelector: string;
+  /** The same over labels of the pod's namespace; empty or `all()`: every namespace, and what has none. */
+  readonly namespaceSelector: string;
+  readonly allowedUses: readonly PoolUse[];
   /** Manual: used only by requests that name the pool. */
   readonly assignmentMode: "Automatic" | "Manual";
   readonly natOutgoing: boolean;
@@ -35,27 +41,54 @@ export interface PoolChoice {
   readonly reasons: readonly string[];
 }
 
-/** Which pools a node may take addresses of the family from when the request names none. */
-export function automaticPools(all: readonly Pool[], family: Family, labels: Labels): PoolChoice {
+/**
+ * Which pools a node may take addresses of the family from when the request names none.
+ *
+ * @param namespaceLabels undefined: the request comes from no namespace, as all do outside Kubernetes
+ */
+export function automaticPools(
+  all: readonly Pool[],
+  family: Family,
+  labels: Labels,
+  namespaceLabels?: Labels,
+): PoolChoice {
   const pools: Pool[] = [];
   const reasons: string[] = [];
   for (const pool of [...all].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (familyOfPrefix(pool.cidr) !== family) continue;
-    const reason = disqualification(pool, labels);
+    const reason =
+      whyNotForPods(pool) ?? whyNotAutomatic(pool) ?? whyNotOnNode(pool, labels) ?? whyNotFor(pool, namespaceLabels);
     if (reason === undefined) pools.push(pool);
     else reasons.push(`${poolText(pool)} ${reason}`);
   }
   return { pools, reasons };
 }
 
-function disqualification(pool: Pool, labels: Labels): string | undefined {
-  if (pool.disabled) return "is disabled";
-  if (pool.assignmentMode === "Manual") return "has assignmentMode Manual and the request does not name it";
-  const parsed = parseSelector(pool.nodeSelector);
-  if ("error" in parsed) return `has a faulty nodeSelector ${JSON.stringify(pool.nodeSelector)}: ${parsed.error}`;
+/** A phrase about a pool that no pod gets an address of, however it asks. */
+export function whyNotForPods({ disabled, allowedUses }: Pool): string | undefined {
+  if (disabled) return "is disabled";
+  return allowedUses.includes("Workload") ? undefined : `has allowedUses ${allowedUses.join(", ")}, without Workload`;
+}
+
+function whyNotAutomatic({ assignmentMode }: Pool): string | undefined {
+  return assignmentMode === "Manual" ? "has assignmentMode Manual and the request does not name it" : undefined;
+}
+
+function whyNotOnNode({ nodeSelector }: Pool, labels: Labels): string | undefined {
+  const parsed = parseSelector(nodeSelector);
+  if ("error" in parsed) return `has a faulty nodeSelector ${JSON.stringify(nodeSelector)}: ${parsed.error}`;
   return matches(parsed.selector, labels)
     ? undefined
-    : `has nodeSelector ${pool.nodeSelector}, which this node does not match`;
+    : `has nodeSelector ${nodeSelector}, which this node does not match`;
+}
+
+function whyNotFor({ namespaceSelector }: Pool, labels: Labels | undefined): string | undefined {
+  if (["", "all()"].includes(namespaceSelector.trim())) return undefined;
+  const has = `has namespaceSelector ${namespaceSelector}`;
+  if (labels === undefined) return `${has}, and the request tells no labels of a namespace: only Kubernetes has them`;
+  const parsed = parseSelector(namespaceSelector);
+  if ("error" in parsed) return `has a faulty namespaceSelector ${JSON.stringify(namespaceSelector)}: ${parsed.error}`;
+  return matches(parsed.selector, labels) ? undefined : `${has}, which the pod's namespace does not match`;
 }
 
 /** The pool that a request means by a name or by a CIDR in any spelling of it. */

@@ -3,6 +3,8 @@ export type RefusalCode =
   | "no-pool" /** no pool of the family may be used by this node */
   | "unknown-pool" /** the request names a pool that does not exist */
   | "pool-full"
+  | "block-limit" /** the node may claim no more blocks, and cannot borrow */
+  | "strict-affinity" /** the address is in another node's block, and nothing may be borrowed */
   | "address-outside-pools"
   | "address-in-use"
   | "handle-in-use" /** the handle already holds another address than the one asked for */

@@ -3,7 +3,9 @@ import type { Block } from "./block.ts";
 import { decodeBlock } from "./block.ts";
 import { blocksRoot } from "./keys.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { formatPrefix } from "./net/prefix.ts";
+import { formatPrefix, prefixOf } from "./net/prefix.ts";
+import { Reservations } from "./reservations.ts";
+import { usualRules } from "./rules.ts";
 import { poolUsage, strayBlocks } from "./usage.ts";
 import { allocatorOn, Clock, poolOf, requestOf } from "./world-for-tests.ts";
 
@@ -31,5 +33,11 @@ it("counts what is in use, free, resting and borrowed, per pool and block", asyn
   expect(poolUsage(pools, blocks, clock.ms + 60_000)[0]?.free).toBe(5n);
   expect(strayBlocks(pools, blocks)).toEqual([]);
   expect(strayBlocks([], blocks)).toHaveLength(3);
+  const prefixes = [small?.blocks[0]?.cidr, prefixOf("fd00::/64")].flatMap((cidr) => cidr ?? []);
+  const rules = { ...usualRules, reserved: new Reservations(prefixes) };
+  const [reserved, reserved6] = poolUsage(pools, blocks, clock.ms + 60_000, rules);
+  const used = reserved?.blocks[0]?.inUse ?? 0;
+  expect(reserved).toMatchObject({ total: 8n, inUse: 3n, reserved: 4n - BigInt(used), free: 1n + BigInt(used) });
+  expect(reserved6?.reserved).toBeGreaterThanOrEqual((1n << 64n) - 1n);
   expect(poolUsage(pools, [], 0).map(({ free }) => free)).toEqual([8n, 1n << 80n]);
 });

@@ -2,12 +2,14 @@
  * What one node knows of the stored records: its own blocks always, of others what it met. Knowledge may be old; every
  * transaction states the revisions it was planned on, so old knowledge costs a repetition and never an address.
  */
-import { type Block, decodeBlock } from "./block.ts";
+import { type Block, decodeBlock, freeOrdinal } from "./block.ts";
 import { decodeHandle, type HandleRecord } from "./handle.ts";
 import { blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
-import { formatPrefix, type Prefix } from "./net/prefix.ts";
+import { Lenders } from "./lenders.ts";
+import { containsPrefix, formatPrefix, type Prefix } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
+import { type Rules, usualRules } from "./rules.ts";
 import type { Labels } from "./selector.ts";
 import type { Entry, Revision } from "./store.ts";
 
@@ -19,6 +21,8 @@ export interface Known<T> {
 
 /** How long what was seen of other nodes' blocks is believed, in milliseconds: it only steers where to look. */
 const beliefMs = 2000;
+/** The same for which blocks there are: in a large cluster the list is long. */
+const listingBeliefMs = 10_000;
 
 export class View {
   readonly node: string;
@@ -26,12 +30,18 @@ export class View {
   readonly writer: string;
   pools: readonly Pool[] = [];
   labels: Labels = {};
+  rules: Rules = usualRules;
+  readonly lenders = new Lenders();
+  /** Pools without a block that nobody has, as far as the list of blocks tells: by their CIDRs. */
+  readonly #exhausted = new Set<string>();
   readonly #blocks = new Map<string, Known<Block>>();
   readonly #handles = new Map<string, Known<HandleRecord>>();
   /** Every block known to have existed when last looked; true for one of another node. */
   #existing = new PrefixMap<boolean>();
   #listed = false;
+  #listedAt = 0;
   #believedSince = 0;
+  #now = 0;
 
   constructor(node: string, writer: string) {
     this.node = node;
@@ -54,11 +64,18 @@ export class View {
     return own.sort((a, b) => a.claimedAt - b.claimedAt);
   }
 
-  /** Other nodes' blocks, as far as known; all of them when {@link listed}. */
-  foreignBlocks(): Prefix[] {
-    const foreign: Prefix[] = [];
-    for (const { prefix, value } of this.#existing.entries()) if (value) foreign.push(prefix);
-    return foreign;
+  /** What was seen lately of other nodes' blocks. */
+  foreignBlocks(): Block[] {
+    return [...this.#blocks.values()].flatMap(({ value }) =>
+      value === undefined || value.node === this.node ? [] : value,
+    );
+  }
+
+  /** How many blocks there are within the prefix, as far as known. */
+  countWithin(prefix: Prefix): number {
+    let count = 0;
+    for (const { prefix: cidr } of this.#existing.entries()) if (containsPrefix(prefix, cidr)) count++;
+    return count;
   }
 
   /** A block known to overlap this one: equal to it, around it, or at its beginning. */
@@ -69,6 +86,15 @@ export class View {
 
   get listed(): boolean {
     return this.#listed;
+  }
+
+  isExhausted(pool: Pool): boolean {
+    return this.#exhausted.has(formatPrefix(pool.cidr));
+  }
+
+  /** Every block of the pool is somebody's: not to be worked out again for each request. */
+  exhausted(pool: Pool): void {
+    this.#exhausted.add(formatPrefix(pool.cidr));
   }
 
   /** Takes what was read; an undefined entry does not exist. */
@@ -89,24 +115,46 @@ export class View {
 
   learnBlock(cidr: Prefix, known: Known<Block>): void {
     this.#blocks.set(formatPrefix(cidr), known);
+    const { value } = known;
+    const foreign = known.modRevision !== 0n && value?.node !== this.node;
     if (known.modRevision === 0n) this.#existing.delete(cidr);
-    else this.#existing.set(cidr, known.value?.node !== this.node);
+    else this.#existing.set(cidr, foreign);
+    if (known.modRevision === 0n) this.#exhausted.clear();
+    if (!foreign) this.lenders.forget(cidr);
+    else this.lenders.lookedAt(cidr, value !== undefined && freeOrdinal(value, this.#now, this.rules) !== undefined);
   }
 
   /** Takes the CIDRs of all blocks that exist. */
   learnListing(cidrs: Iterable<Prefix>): void {
     this.#existing = new PrefixMap();
+    const foreign: Prefix[] = [];
     for (const { cidr } of this.ownBlocks()) this.#existing.set(cidr, false);
-    for (const cidr of cidrs) if (this.#existing.get(cidr) === undefined) this.#existing.set(cidr, true);
+    for (const cidr of cidrs) {
+      if (this.#existing.get(cidr) !== undefined) continue;
+      this.#existing.set(cidr, true);
+      foreign.push(cidr);
+      const text = formatPrefix(cidr);
+      if (this.#blocks.get(text)?.modRevision === 0n) this.#blocks.delete(text);
+    }
+    this.lenders.listed(foreign, this.node);
+    this.#exhausted.clear();
     this.#listed = true;
+    this.#listedAt = this.#now;
   }
 
   /** Drops what is known of other nodes' blocks when it is too old to be believed. */
   expire(now: number): void {
+    this.#now = now;
+    if (Math.abs(now - this.#listedAt) >= listingBeliefMs) {
+      this.#listed = false;
+      this.#exhausted.clear();
+    }
     if (Math.abs(now - this.#believedSince) < beliefMs) return;
     this.#believedSince = now;
-    this.#listed = false;
-    for (const [text, { value }] of this.#blocks) if (value?.node !== this.node) this.#blocks.delete(text);
+    for (const [text, { value, modRevision }] of this.#blocks) {
+      // That a block did not exist is worth a try also later.
+      if (value?.node !== this.node && modRevision !== 0n) this.#blocks.delete(text);
+    }
     for (const [handle, { modRevision }] of this.#handles) if (modRevision === 0n) this.#handles.delete(handle);
   }
 }

@@ -6,6 +6,7 @@ import { type Family, formatAddress } from "./net/address.ts";
 import { prefixOf } from "./net/prefix.ts";
 import type { Assigned, AssignRequest } from "./plan.ts";
 import type { Pool } from "./pool.ts";
+import { type Rules, usualRules } from "./rules.ts";
 import type { Store } from "./store.ts";
 
 export function poolOf(name: string, cidr: string, blockSize: number, more: Partial<Pool> = {}): Pool {
@@ -15,6 +16,8 @@ export function poolOf(name: string, cidr: string, blockSize: number, more: Part
     blockSize,
     disabled: false,
     nodeSelector: "all()",
+    namespaceSelector: "",
+    allowedUses: ["Workload", "Tunnel"],
     assignmentMode: "Automatic",
     natOutgoing: false,
     disableBGPExport: false,
@@ -61,6 +64,7 @@ export function allocatorOn(
   node: string,
   pools: readonly Pool[] = smallPools,
   clock = new Clock(),
+  rules: Partial<Rules> = {},
 ): Allocator {
   const allocator = new Allocator(node, {
     store,
@@ -69,6 +73,7 @@ export function allocatorOn(
     wait: clock.wait,
   });
   allocator.setPools(pools);
+  allocator.setRules({ ...usualRules, ...rules });
   return allocator;
 }
 

@@ -3,8 +3,10 @@
  */
 import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
+import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
+import { rulesOf } from "../config/ipam-rules.ts";
 import { type NodeFacts, registerNode } from "../config/node-registration.ts";
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
@@ -20,6 +22,7 @@ const LONGEST_RETRY_MS = 5_000;
 export interface Configured {
   readonly node: NodeConfig;
   readonly pools: readonly Pool[];
+  readonly rules: Rules;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -125,7 +128,13 @@ export class Configuration {
     const { nodeName } = this.#config;
     const node = resolveNode(view.snapshot, nodeName);
     const own = view.snapshot.nodes.find(({ metadata }) => metadata.name === nodeName);
-    this.current = { node, pools: view.snapshot.pools.map(poolOf), labels: own?.metadata.labels ?? {} };
+    const { pools, ipamConfigurations, ipReservations } = view.snapshot;
+    this.current = {
+      node,
+      pools: pools.map(poolOf),
+      rules: rulesOf(ipamConfigurations[0], ipReservations),
+      labels: own?.metadata.labels ?? {},
+    };
     // A level given to this agent itself wins over the cluster's logSeverityScreen.
     if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
     if (own === undefined || lacks(own, this.#facts())) void this.#registerAgain();

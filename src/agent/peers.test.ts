@@ -25,6 +25,8 @@ function resolve(resources: readonly Resource[], name: string) {
     bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
     bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
     pools: resources.filter((item) => item.kind === "IPPool"),
+    ipReservations: [],
+    ipamConfigurations: [],
   };
   return resolveNode(snapshot, name);
 }

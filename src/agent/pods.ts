@@ -80,6 +80,7 @@ export class Pods {
   configure(configured: Configured): void {
     this.#configured = configured;
     this.allocator.setPools(configured.pools);
+    this.allocator.setRules(configured.rules);
     this.allocator.setNodeLabels(configured.labels);
     const { ipv4, ipv6 } = configured.node;
     this.#mtu = uplinkMtu(

@@ -4,6 +4,7 @@ import { type Address, formatAddress, parseAddress } from "../../ipam/net/addres
 import { containsAddress, formatPrefix } from "../../ipam/net/prefix.ts";
 import { poolUsage, strayBlocks } from "../../ipam/usage.ts";
 import { Failure } from "./failure.ts";
+import { showConfiguration } from "./ipam-configure.ts";
 import { type IpamRecords, readIpam } from "./ipam-records.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
@@ -11,6 +12,7 @@ import { type Column, table } from "./table.ts";
 import { note, print } from "./terminal.ts";
 
 export async function ipamShow(options: OptionValues): Promise<void> {
+  if (options["showConfiguration"] === true) return await showConfiguration(options);
   const wanted = options["ip"] as string | undefined;
   const address = wanted === undefined ? undefined : parseAddress(wanted);
   if (wanted !== undefined && address === undefined) {
@@ -31,6 +33,7 @@ interface UsageRow {
   readonly node?: string;
   readonly total: bigint;
   readonly inUse: bigint;
+  readonly reserved: bigint;
   readonly resting: bigint;
   readonly free: bigint;
 }
@@ -47,26 +50,27 @@ function printUsage(records: IpamRecords, showBlocks: boolean, json: boolean): v
 }
 
 /** Pools by name, each with its blocks behind it if wanted; then blocks that lie in no pool. */
-function usageRows({ pools, blocks }: IpamRecords, now: number, showBlocks: boolean): UsageRow[] {
-  const rows = poolUsage(pools, blocks, now).flatMap((pool): UsageRow[] => {
-    const { name, cidr, total, inUse, free } = pool;
-    const resting = total - inUse - free;
-    const row: UsageRow = { grouping: "IP Pool", pool: name, cidr: formatPrefix(cidr), total, inUse, resting, free };
+function usageRows({ pools, rules, blocks }: IpamRecords, now: number, showBlocks: boolean): UsageRow[] {
+  const rows = poolUsage(pools, blocks, now, rules).flatMap((pool): UsageRow[] => {
+    const { name, total, inUse, reserved, free } = pool;
+    const cidr = formatPrefix(pool.cidr);
+    const resting = total - inUse - reserved - free;
+    const row: UsageRow = { grouping: "IP Pool", pool: name, cidr, total, inUse, reserved, resting, free };
     return showBlocks ? [row, ...pool.blocks.map((block) => blockRow(name, block))] : [row];
   });
   const stray = strayBlocks(pools, blocks).map((block) => {
     const total = 2 ** (block.cidr.address.length * 8 - block.cidr.length);
     const inUse = block.allocations.size;
-    return blockRow(undefined, { cidr: block.cidr, node: block.node, total, inUse, free: total - inUse });
+    return blockRow(undefined, { cidr: block.cidr, node: block.node, total, inUse, reserved: 0, free: total - inUse });
   });
   return showBlocks ? [...rows, ...stray] : rows;
 }
 
 function blockRow(
   pool: string | undefined,
-  block: { cidr: Block["cidr"]; node: string; total: number; inUse: number; free: number },
+  block: { cidr: Block["cidr"]; node: string; total: number; inUse: number; reserved: number; free: number },
 ): UsageRow {
-  const { node, total, inUse, free } = block;
+  const { node, total, inUse, reserved, free } = block;
   return {
     grouping: "Block",
     ...(pool !== undefined && { pool }),
@@ -74,7 +78,8 @@ function blockRow(
     node,
     total: BigInt(total),
     inUse: BigInt(inUse),
-    resting: BigInt(total - inUse - free),
+    reserved: BigInt(reserved),
+    resting: BigInt(total - inUse - reserved - free),
     free: BigInt(free),
   };
 }
@@ -85,6 +90,7 @@ const USAGE_COLUMNS: readonly Column<UsageRow>[] = [
   { title: "NODE", cell: ({ node, grouping }) => (grouping === "Block" ? node : "-") },
   { title: "IPS TOTAL", cell: ({ total }) => countText(total), right: true },
   { title: "IPS IN USE", cell: ({ inUse, total }) => shareText(inUse, total), right: true },
+  { title: "IPS RESERVED", cell: ({ reserved }) => countText(reserved), right: true },
   { title: "IPS RESTING", cell: ({ resting }) => countText(resting), right: true },
   { title: "IPS FREE", cell: ({ free, total }) => shareText(free, total), right: true },
 ];

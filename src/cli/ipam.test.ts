@@ -57,9 +57,11 @@ describe("ipam show", () => {
   it("shows how full pools and their blocks are", async () => {
     const { stdout, stderr } = await overland(["ipam", "show"], env);
     expect(stderr).toBe("");
-    expect(stdout).toBe(`GROUPING   CIDR            IPS TOTAL   IPS IN USE   IPS RESTING           IPS FREE
-IP Pool    fd00:244::/48   1.209e+24       1 (0%)             0   1.209e+24 (100%)
-IP Pool    10.244.0.0/31           2     2 (100%)             0             0 (0%)
+    expect(
+      stdout,
+    ).toBe(`GROUPING   CIDR            IPS TOTAL   IPS IN USE   IPS RESERVED   IPS RESTING           IPS FREE
+IP Pool    fd00:244::/48   1.209e+24       1 (0%)              0             0   1.209e+24 (100%)
+IP Pool    10.244.0.0/31           2     2 (100%)              0             0             0 (0%)
 `);
     const blocks = JSON.parse((await overland(["ipam", "show", "--show-blocks", "-o", "json"], env)).stdout);
     expect(blocks).toMatchObject([

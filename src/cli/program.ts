@@ -2,7 +2,7 @@
  * The words of the command line and nothing else: what a command does is loaded when it runs, so that help, version and
  * mistakes answer at once.
  */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { SETTINGS } from "../config/agent-settings.ts";
 import { addBgp } from "./bgp-commands.ts";
 import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
@@ -24,6 +24,7 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
   return program;
 }
 
+const BOOLEANS = ["true", "false"];
 const FILES = "-f, --filename <FILE...>";
 
 function addResources(program: Command): void {
@@ -88,8 +89,16 @@ function addIpam(program: Command): void {
     .option("--show-blocks", "the blocks of each pool, with their nodes")
     .option("--show-borrowed", "addresses that nodes took from the blocks of others")
     .option("--ip <ADDRESS>", "who has this address")
+    .option("--show-configuration", "the IPAMConfiguration in force")
     .addOption(outputOption(["json"]))
     .action(async (options) => (await import("./ipam-show.ts")).ipamShow(options));
+  withEtcdOptions(ipam.command("configure"))
+    .description("Change how addresses are given out: the IPAMConfiguration.")
+    .addOption(new Option("--strictaffinity <BOOL>", "true: nothing is borrowed from other nodes").choices(BOOLEANS))
+    .option("--max-blocks-per-host <N>", "the most blocks of each family that a node claims; 0: no limit")
+    .option("--ip-cooldown-seconds <N>", "how long a released address rests")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./ipam-configure.ts")).ipamConfigure(options));
   withEtcdOptions(ipam.command("check"))
     .description("Check that the records of addresses agree; exit code 1 when they do not.")
     .addOption(outputOption(["json"]))

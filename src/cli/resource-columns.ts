@@ -4,7 +4,9 @@ import type {
   BGPConfigurationResource,
   BGPFilterResource,
   BGPPeerResource,
+  IPAMConfigurationResource,
   IPPoolResource,
+  IPReservationResource,
   NodeResource,
   Resource,
 } from "../config/resource.ts";
@@ -17,6 +19,10 @@ export function columnsOf(kind: Kind, wide: boolean, asNumber: number): readonly
   switch (kind) {
     case "IPPool":
       return [name, ...(wide ? WIDE_POOL : POOL)] as readonly Column<Resource>[];
+    case "IPReservation":
+      return [name, ...RESERVATION] as readonly Column<Resource>[];
+    case "IPAMConfiguration":
+      return [name, ...IPAM] as readonly Column<Resource>[];
     case "BGPFilter":
       return [name, ...FILTER] as readonly Column<Resource>[];
     case "BGPPeer":
@@ -42,6 +48,17 @@ const WIDE_POOL: readonly Column<IPPoolResource>[] = [
   { title: "DISABLEBGPEXPORT", cell: ({ spec }) => String(spec.disableBGPExport) },
   { title: "SELECTOR", cell: ({ spec }) => spec.nodeSelector },
   { title: "ASSIGNMENTMODE", cell: ({ spec }) => spec.assignmentMode },
+  { title: "ALLOWEDUSES", cell: ({ spec }) => spec.allowedUses.join(",") },
+];
+
+const RESERVATION: readonly Column<IPReservationResource>[] = [
+  { title: "RESERVEDCIDRS", cell: ({ spec }) => spec.reservedCIDRs.join(",") || "-" },
+];
+
+const IPAM: readonly Column<IPAMConfigurationResource>[] = [
+  { title: "STRICTAFFINITY", cell: ({ spec }) => String(spec.strictAffinity) },
+  { title: "MAXBLOCKSPERHOST", cell: ({ spec }) => spec.maxBlocksPerHost },
+  { title: "IPCOOLDOWNSECONDS", cell: ({ spec }) => spec.ipCooldownSeconds },
 ];
 
 const PEER: readonly Column<BGPPeerResource>[] = [

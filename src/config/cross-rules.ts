@@ -61,6 +61,12 @@ function poolFaults(
       const message = `${pool.spec[field]}: cannot change, it is ${before.spec[field]}; ${cure}`;
       faults.push(item.fault(["spec", field], message));
     }
+    const uses = [before, pool].map(({ spec }) => spec.allowedUses.includes("LoadBalancer"));
+    if (uses[0] !== uses[1]) {
+      const written = JSON.stringify(pool.spec.allowedUses);
+      const message = `${written}: a pool cannot change from or to LoadBalancer; make another`;
+      faults.push(item.fault(["spec", "allowedUses"], message));
+    }
     return faults;
   }
   const prefix = prefixOf(cidr);

@@ -8,12 +8,22 @@ export const ACCEPTED_API_VERSIONS: readonly string[] = [
   "crd.projectcalico.org/v1",
 ];
 
-export const KINDS = ["IPPool", "BGPConfiguration", "BGPFilter", "BGPPeer", "Node"] as const;
+export const KINDS = [
+  "IPPool",
+  "IPReservation",
+  "IPAMConfiguration",
+  "BGPConfiguration",
+  "BGPFilter",
+  "BGPPeer",
+  "Node",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Lower-case plural: the word in store keys and the usual word on the command line. */
 export const PLURALS: Readonly<Record<Kind, string>> = {
   IPPool: "ippools",
+  IPReservation: "ipreservations",
+  IPAMConfiguration: "ipamconfigurations",
   BGPConfiguration: "bgpconfigurations",
   BGPFilter: "bgpfilters",
   BGPPeer: "bgppeers",
@@ -22,6 +32,8 @@ export const PLURALS: Readonly<Record<Kind, string>> = {
 
 const SHORT_NAMES: Readonly<Record<Kind, readonly string[]>> = {
   IPPool: ["ipp", "ipps", "pool", "pools"],
+  IPReservation: [],
+  IPAMConfiguration: ["ipamconfig", "ipamconfigs"],
   BGPConfiguration: ["bgpconfig", "bgpconfigs", "bgpc"],
   BGPFilter: ["bgpf", "bgpfs"],
   BGPPeer: ["bgpp", "bgpps"],
@@ -33,9 +45,7 @@ const COMPUTED = "Overland keeps its own record of this; remove the document";
 
 /** Kinds of Calico's that are refused, and why. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  IPReservation: "not supported by Overland yet; leave the addresses out of every pool",
-  IPAMConfiguration: "not supported by Overland yet; remove the document",
-  IPAMConfig: "not supported by Overland yet; remove the document",
+  IPAMConfig: "this is how Calico stores it; write the document as an IPAMConfiguration",
   CalicoNodeStatus: "not supported; ask a node itself with `overland node status`",
   FelixConfiguration: "there is no Felix here; the agent is configured by /etc/overland/agent.yaml",
   KubeControllersConfiguration: "not supported by Overland yet; remove the document",

@@ -72,7 +72,7 @@ spec:
   asNumber: 65000.1
   nodeSelector: rack ==
 ---
-kind: IPReservation
+kind: HostEndpoint
 apiVersion: projectcalico.org/v3
 metadata: {name: x}
 ---
@@ -93,7 +93,7 @@ items:
       "f.yaml:9: spec.asNumber: 65000.1 is read as a decimal number; " +
         'write a dotted AS number in quotes, such as "65000.10"',
       expect.stringMatching(/^f\.yaml:10: spec\.nodeSelector: "rack ==" is not a selector: .* \(at character 8\)$/),
-      "f.yaml:12: kind: IPReservation: not supported by Overland yet; leave the addresses out of every pool",
+      "f.yaml:12: kind: HostEndpoint: Overland routes packets and does not filter them; use a policy engine beside it",
       'f.yaml:20: items[0].kind: "ippool" is unknown; did you mean IPPool?',
       "f.yaml:21: items[1]: expected a resource (a map), found 17",
     ]);
@@ -121,7 +121,9 @@ items:
     [
       "no kind",
       "apiVersion: overland.dev/v1\n",
-      ["f.yaml:1: kind: is required: IPPool, BGPConfiguration, BGPFilter, BGPPeer, Node"],
+      [
+        "f.yaml:1: kind: is required: IPPool, IPReservation, IPAMConfiguration, BGPConfiguration, BGPFilter, BGPPeer, Node",
+      ],
     ],
     [
       "no apiVersion",
@@ -152,7 +154,9 @@ items:
     [
       "an unknown kind",
       "kind: Pod\n",
-      ['f.yaml:1: kind: "Pod" is unknown; known kinds: IPPool, BGPConfiguration, BGPFilter, BGPPeer, Node'],
+      [
+        'f.yaml:1: kind: "Pod" is unknown; known kinds: IPPool, IPReservation, IPAMConfiguration, BGPConfiguration, BGPFilter, BGPPeer, Node',
+      ],
     ],
   ])("with %s is refused in words", (_, text, faults) => {
     expect(faultsOf(text)).toEqual(faults);

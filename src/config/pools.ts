@@ -11,6 +11,8 @@ export function poolOf(resource: IPPoolResource): Pool {
     blockSize: spec.blockSize,
     disabled: spec.disabled,
     nodeSelector: spec.nodeSelector,
+    namespaceSelector: spec.namespaceSelector,
+    allowedUses: spec.allowedUses,
     assignmentMode: spec.assignmentMode,
     natOutgoing: spec.natOutgoing,
     disableBGPExport: spec.disableBGPExport,

@@ -19,6 +19,8 @@ function snapshot(resources: readonly Resource[]): ResourceSnapshot {
     bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
     bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
     pools: resources.filter((item) => item.kind === "IPPool"),
+    ipReservations: [],
+    ipamConfigurations: [],
   };
 }
 

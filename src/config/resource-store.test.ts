@@ -69,6 +69,17 @@ describe("apply", () => {
     ]);
   });
 
+  it("keeps pools for LoadBalancer and pools for pods apart", async () => {
+    const store = new MemoryStore();
+    await apply(store, pool("a", A) + pool("b", "cidr: 10.245.0.0/16, allowedUses: [LoadBalancer]"));
+    expect(await apply(store, pool("a", `${A}, allowedUses: [Workload]`))).toEqual(["IPPool/a configured"]);
+    const changed = pool("a", `${A}, allowedUses: [LoadBalancer]`) + pool("b", "cidr: 10.245.0.0/16");
+    expect(await apply(store, changed)).toEqual([
+      'f.yaml:5: spec.allowedUses: ["LoadBalancer"]: a pool cannot change from or to LoadBalancer; make another',
+      'f.yaml:10: spec.allowedUses: ["Workload","Tunnel"]: a pool cannot change from or to LoadBalancer; make another',
+    ]);
+  });
+
   it("refuses a pool over blocks of another size", async () => {
     const store = new MemoryStore();
     const cidr = prefixOf("10.244.3.0/26");

@@ -73,5 +73,7 @@ function snapshotOf(resources: ReadonlyMap<string, Resource>): ResourceSnapshot 
     bgpFilters: byKind.BGPFilter,
     bgpPeers: byKind.BGPPeer,
     pools: byKind.IPPool,
+    ipReservations: byKind.IPReservation,
+    ipamConfigurations: byKind.IPAMConfiguration,
   } as unknown as ResourceSnapshot;
 }

@@ -8,7 +8,9 @@ import type { API_VERSION, Kind } from "./kinds.ts";
 import type { BGPConfigurationSpec } from "./schema/bgpconfiguration.ts";
 import type { BGPFilterSpec } from "./schema/bgpfilter.ts";
 import type { BGPPeerSpec } from "./schema/bgppeer.ts";
+import type { IPAMConfigurationSpec } from "./schema/ipamconfiguration.ts";
 import type { IPPoolSpec } from "./schema/ippool.ts";
+import type { IPReservationSpec } from "./schema/ipreservation.ts";
 import type { NodeSpec } from "./schema/node.ts";
 
 export type { BGPConfigurationSpec, BGPFilterSpec, BGPPeerSpec, IPPoolSpec, NodeSpec };
@@ -31,11 +33,20 @@ interface ResourceOf<K extends Kind, Spec> {
 }
 
 export type IPPoolResource = ResourceOf<"IPPool", IPPoolSpec>;
+export type IPReservationResource = ResourceOf<"IPReservation", IPReservationSpec>;
+export type IPAMConfigurationResource = ResourceOf<"IPAMConfiguration", IPAMConfigurationSpec>;
 export type BGPConfigurationResource = ResourceOf<"BGPConfiguration", BGPConfigurationSpec>;
 export type BGPFilterResource = ResourceOf<"BGPFilter", BGPFilterSpec>;
 export type BGPPeerResource = ResourceOf<"BGPPeer", BGPPeerSpec>;
 export type NodeResource = ResourceOf<"Node", NodeSpec>;
-export type Resource = IPPoolResource | BGPConfigurationResource | BGPFilterResource | BGPPeerResource | NodeResource;
+export type Resource =
+  | IPPoolResource
+  | IPReservationResource
+  | IPAMConfigurationResource
+  | BGPConfigurationResource
+  | BGPFilterResource
+  | BGPPeerResource
+  | NodeResource;
 
 /** Everything that configures a node, at one moment. Each list is sorted by name. */
 export interface ResourceSnapshot {
@@ -44,4 +55,7 @@ export interface ResourceSnapshot {
   readonly bgpFilters: readonly BGPFilterResource[];
   readonly bgpPeers: readonly BGPPeerResource[];
   readonly pools: readonly IPPoolResource[];
+  readonly ipReservations: readonly IPReservationResource[];
+  /** One at most: `default`. */
+  readonly ipamConfigurations: readonly IPAMConfigurationResource[];
 }

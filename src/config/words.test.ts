@@ -48,7 +48,8 @@ describe("names", () => {
       "Node",
       undefined,
     ]);
-    expect(whyUnsupported("ipreservations")).toMatch(/^not supported by Overland yet/);
+    expect(kindCalled("ipamconfig")).toBe("IPAMConfiguration");
+    expect(whyUnsupported("calicoNodeStatuss")).toMatch(/^not supported; ask a node/);
   });
 
   it("that were mistyped are found when near enough", () => {

@@ -20,6 +20,8 @@ describe("IPPool", () => {
       cidr: "10.0.0.0/16",
       ...usual,
       assignmentMode: "Automatic",
+      namespaceSelector: "",
+      allowedUses: ["Workload", "Tunnel"],
       blockSize: 26,
     });
     expect(specOf("IPPool", { cidr: "fd00::/64" })).toMatchObject({ blockSize: 122 });
@@ -75,13 +77,6 @@ describe("IPPool", () => {
       [
         "spec.vxlanMode: not supported by Overland yet (Overland " +
           'routes without tunnels); remove it or set it to "Never"',
-      ],
-    ],
-    [
-      { cidr: "10.0.0.0/16", namespaceSelector: "all()" },
-      [
-        "spec.namespaceSelector: not supported by Overland yet (needs namespaces, " +
-          'which come with Kubernetes); remove it or set it to ""',
       ],
     ],
     [

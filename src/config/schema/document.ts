@@ -6,7 +6,9 @@ import { nearestName } from "../suggest.ts";
 import { bgpConfigurationRules, bgpConfigurationSchema } from "./bgpconfiguration.ts";
 import { bgpFilterRules, bgpFilterSchema } from "./bgpfilter.ts";
 import { bgpPeerRules, bgpPeerSchema } from "./bgppeer.ts";
+import { ipamConfigurationRules, ipamConfigurationSchema } from "./ipamconfiguration.ts";
 import { completeIPPool, ipPoolRules, ipPoolSchema } from "./ippool.ts";
+import { ipReservationSchema } from "./ipreservation.ts";
 import { problemsOf } from "./issues.ts";
 import { metadataRules, metadataSchema } from "./metadata.ts";
 import { nodeRules, nodeSchema } from "./node.ts";
@@ -24,11 +26,16 @@ interface KindSchema {
 
 const SCHEMAS: Readonly<Record<Kind, KindSchema>> = {
   IPPool: { schema: ipPoolSchema, rules: ipPoolRules, complete: completeIPPool },
+  IPReservation: { schema: ipReservationSchema, rules: () => [] },
+  IPAMConfiguration: { schema: ipamConfigurationSchema, rules: ipamConfigurationRules },
   BGPConfiguration: { schema: bgpConfigurationSchema, rules: bgpConfigurationRules },
   BGPFilter: { schema: bgpFilterSchema, rules: bgpFilterRules },
   BGPPeer: { schema: bgpPeerSchema, rules: bgpPeerRules },
   Node: { schema: nodeSchema, rules: nodeRules },
 };
+
+/** A Node may say nothing about itself but its name and labels; in the others every field has a default. */
+const MAY_LACK_SPEC: ReadonlySet<Kind> = new Set(["Node", "BGPConfiguration", "IPAMConfiguration"]);
 
 export type Checked = { readonly resource: Resource } | { readonly problems: readonly Problem[] };
 
@@ -43,8 +50,7 @@ export function checkDocument(raw: unknown): Checked {
   const metadata = checkPart(metadataSchema, document["metadata"], ["metadata"], metadataRules);
   const { schema, rules, complete } = SCHEMAS[kind];
   const name = isMap(document["metadata"]) ? document["metadata"]["name"] : undefined;
-  // A Node may say nothing about itself but its name and labels.
-  const rawSpec = document["spec"] ?? (kind === "Node" || kind === "BGPConfiguration" ? {} : undefined);
+  const rawSpec = document["spec"] ?? (MAY_LACK_SPEC.has(kind) ? {} : undefined);
   const spec = checkPart(schema, rawSpec, ["spec"], (written) => rules(written, name));
   const problems = [...headProblems, ...metadata.problems, ...spec.problems];
   if (problems.length > 0) return { problems };

@@ -23,8 +23,10 @@ export const ipPoolSchema = z.strictObject({
   assignmentMode: z.enum(["Automatic", "Manual"]).default("Automatic"),
   ipipMode: notYet(TUNNEL, "Never"),
   vxlanMode: notYet(TUNNEL, "Never"),
-  namespaceSelector: notYet("needs namespaces, which come with Kubernetes", ""),
-  allowedUses: notYet("pools serve pods", ["Workload", "Tunnel"], ["Tunnel", "Workload"], ["Workload"]),
+  /** Namespaces whose pods get addresses of this pool; empty: all. */
+  namespaceSelector: selector.default(""),
+  /** Pods get addresses of pools with Workload only. */
+  allowedUses: z.array(z.enum(["Workload", "Tunnel", "LoadBalancer"])).default(["Workload", "Tunnel"]),
 });
 
 export type IPPoolSpec = Omit<z.output<typeof ipPoolSchema>, "blockSize"> & { readonly blockSize: number };
@@ -37,7 +39,7 @@ export function completeIPPool(spec: z.output<typeof ipPoolSchema>): IPPoolSpec 
 export function ipPoolRules(spec: Readonly<Record<string, unknown>>): Problem[] {
   const prefix = typeof spec["cidr"] === "string" ? parsePrefix(spec["cidr"]) : undefined;
   if (prefix === undefined) return [];
-  const problems: Problem[] = [];
+  const problems = useProblems(spec);
   const say = (field: string, message: string) => problems.push({ path: ["spec", field], message });
   const [min, max, usual] = familyOfPrefix(prefix) === 4 ? [20, 32, 26] : [116, 128, 122];
   const blockSize = typeof spec["blockSize"] === "number" ? spec["blockSize"] : undefined;
@@ -51,5 +53,28 @@ export function ipPoolRules(spec: Readonly<Record<string, unknown>>): Problem[] 
     );
   }
   if (isLinkLocal(prefix.address)) say("cidr", `${shown(spec["cidr"])} is link-local; such addresses are never routed`);
+  return problems;
+}
+
+/** As in Calico. */
+function useProblems(spec: Readonly<Record<string, unknown>>): Problem[] {
+  const { allowedUses, namespaceSelector, nodeSelector, disableBGPExport } = spec;
+  const problems: Problem[] = [];
+  const say = (field: string, message: string) => problems.push({ path: ["spec", field], message });
+  if (typeof namespaceSelector === "string" && namespaceSelector.includes("global()")) {
+    say("namespaceSelector", `${shown(namespaceSelector)}: global() is not for namespaces; leave it empty for all`);
+  }
+  if (!Array.isArray(allowedUses)) return problems;
+  if (allowedUses.length === 0) say("allowedUses", "is empty; remove it, or name Workload");
+  if (new Set(allowedUses).size < allowedUses.length) say("allowedUses", "names a use twice; remove one");
+  if (allowedUses.includes("Tunnel") && typeof namespaceSelector === "string" && namespaceSelector !== "") {
+    say("allowedUses", "Tunnel cannot go with a namespaceSelector; write [Workload]");
+  }
+  if (!allowedUses.includes("LoadBalancer")) return problems;
+  if (allowedUses.length > 1) say("allowedUses", "LoadBalancer must stand alone; make another pool for pods");
+  if (nodeSelector !== undefined && nodeSelector !== "all()") {
+    say("nodeSelector", "must be all() in a pool for LoadBalancer; its addresses belong to no node");
+  }
+  if (disableBGPExport === true) say("disableBGPExport", "cannot be true in a pool for LoadBalancer; remove it");
   return problems;
 }
