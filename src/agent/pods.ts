@@ -33,6 +33,7 @@ export class Pods {
   readonly allocator: Allocator;
   readonly #options: PodsOptions;
   readonly #attachments: Attachments;
+  readonly #delegated: Attachments;
   readonly #pending: PendingDeletes;
   readonly #network = PodNetwork.open();
   readonly #context: CniContext;
@@ -53,7 +54,10 @@ export class Pods {
     });
     this.allocator.onBlocksChanged(() => options.changed());
     this.#attachments = Attachments.open(stateDir);
-    for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
+    this.#delegated = Attachments.open(stateDir, "delegated");
+    for (const problem of [...this.#attachments.damaged, ...this.#delegated.damaged]) {
+      log.error("an attachment's file cannot be read", { problem });
+    }
     this.#pending = new PendingDeletes(stateDir);
     this.#context = this.#contextOf(log);
   }
@@ -67,7 +71,7 @@ export class Pods {
   }
 
   addresses(): readonly Address[] {
-    return this.#attachments.all().flatMap(({ addresses }) => addresses);
+    return [...this.#attachments.all(), ...this.#delegated.all()].flatMap(({ addresses }) => addresses);
   }
 
   serve(body: Uint8Array): Promise<CniAnswer> {
@@ -125,6 +129,7 @@ export class Pods {
       allocator: this.allocator,
       network: this.#network,
       attachments: this.#attachments,
+      delegated: this.#delegated,
       pending: this.#pending,
       locks: new Locks(),
       log,

@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
+import { attachmentName } from "./identity.ts";
 
 export interface Attachment {
   readonly containerID: string;
@@ -14,7 +15,7 @@ export interface Attachment {
   readonly namespace: string;
   readonly pod: string;
   readonly netns: string;
-  /** Empty: a newer sandbox of the same pod has the interface of that name now. */
+  /** Empty: a newer sandbox of the same pod has the interface of that name now, or another plugin wires the pod. */
   readonly hostInterface: string;
   readonly hostMac: string;
   readonly podMac: string;
@@ -32,14 +33,20 @@ export class Attachments {
     this.#directory = directory;
   }
 
-  static open(stateDir: string): Attachments {
-    const attachments = new Attachments(`${stateDir}/attachments`);
+  /** @param folder `delegated` for addresses that other main plugins wire */
+  static open(stateDir: string, folder: "attachments" | "delegated" = "attachments"): Attachments {
+    const attachments = new Attachments(`${stateDir}/${folder}`);
     mkdirSync(attachments.#directory, { recursive: true, mode: 0o700 });
     for (const file of readdirSync(attachments.#directory)) {
       if (!file.endsWith(".json")) continue;
       try {
         const attachment = decode(readFileSync(`${attachments.#directory}/${file}`, "utf8"));
         attachments.#byKey.set(keyOf(attachment.containerID, attachment.ifName), attachment);
+        // A file of before interfaces with "-" in their names were told apart.
+        const expected = attachments.#file(attachment.containerID, attachment.ifName);
+        if (`${attachments.#directory}/${file}` !== expected) {
+          renameSync(`${attachments.#directory}/${file}`, expected);
+        }
       } catch (error) {
         attachments.damaged.push(`${file}: ${(error as Error).message}`);
       }
@@ -79,7 +86,7 @@ export class Attachments {
 
   /** Container ids and interface names hold no slash: the CNI request was checked. */
   #file(containerID: string, ifName: string): string {
-    return `${this.#directory}/${containerID}-${ifName}.json`;
+    return `${this.#directory}/${attachmentName({ containerID, ifName })}.json`;
   }
 }
 

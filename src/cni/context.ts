@@ -11,9 +11,12 @@ import type { Locks } from "./locks.ts";
 import type { PendingDeletes } from "./pending-deletes.ts";
 
 export interface CniContext {
-  readonly allocator: Pick<Allocator, "assign" | "release">;
+  readonly allocator: Pick<Allocator, "assign" | "release" | "assignmentsOf">;
   readonly network: Pick<PodNetwork, "wire" | "unwire" | "check">;
+  /** Pods that are wired here. */
   readonly attachments: Attachments;
+  /** Addresses that other main plugins give to their pods: we are their `overland-ipam`. */
+  readonly delegated: Attachments;
   readonly pending: PendingDeletes;
   readonly locks: Locks;
   readonly log: Log;
@@ -27,11 +30,14 @@ export interface CniContext {
   unavailable(): string | undefined;
 }
 
-/** What differs from what ADD made, in words. */
-export function wiringDifferences(context: CniContext, attachment: Attachment): string[] {
+/** What differs from what ADD made, in words. The MAC address is compared where one is given. */
+export function wiringDifferences(context: CniContext, attachment: Attachment, mac?: string): string[] {
   const { netns, ifName, hostInterface, addresses, mtu } = attachment;
   if (hostInterface === "") return ["a newer sandbox of the same pod has its host interface"];
-  return context.network.check({ netns, ifName, hostInterface, addresses, mtu });
+  return context.network.check({
+    ...{ netns, ifName, hostInterface, addresses, mtu },
+    ...(mac === undefined ? {} : { mac }),
+  });
 }
 
 /** What keeps a pod from its address, as CNI says it: code 11 where the same request may succeed later. */

@@ -2,7 +2,7 @@
 import { type Address, formatAddress, sameAddress } from "../../../ipam/net/address.ts";
 import { formatPrefix, hostPrefix, samePrefix } from "../../../ipam/net/prefix.ts";
 import { type Link, readLinks } from "../links.ts";
-import { dumpNeighbours, readNeighbour } from "../netlink/address.ts";
+import { dumpAddresses, dumpNeighbours, readLinkAddress, readNeighbour } from "../netlink/address.ts";
 import { RequestBatch } from "../netlink/batch.ts";
 import { AF_UNSPEC, NUD_PERMANENT, RT_TABLE_MAIN } from "../netlink/constants.ts";
 import { formatMac, getLink, readLink } from "../netlink/link.ts";
@@ -40,7 +40,15 @@ function checkHost(host: HostSide, wiring: PodWiring): string[] {
       faults.push(`the host has no route ${formatPrefix(hostPrefix(address))} to ${name}`);
     }
   }
+  if (hasFamily(wiring, 6) && !hasGatewayAddress(host.netlink, found.index)) {
+    faults.push(`the host interface ${name} lacks the pod's gateway ${formatAddress(GATEWAY_IPV6)}`);
+  }
   return [...faults, ...checkHostSysctls(host, wiring)];
+}
+
+function hasGatewayAddress(netlink: Netlink, interfaceIndex: number): boolean {
+  const addresses = dump(netlink, () => requestOf(dumpAddresses), readLinkAddress);
+  return addresses.some((one) => one.interfaceIndex === interfaceIndex && sameAddress(one.address, GATEWAY_IPV6));
 }
 
 /** Asks for the one route, since the host's table may hold half a million. */
@@ -127,6 +135,9 @@ function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
   return gateways.flatMap((gateway) => {
     const faults: string[] = [];
     const text = formatAddress(gateway);
+    if (!routes.some((route) => isDirect(route, gateway, link.index))) {
+      faults.push(`the pod has no route ${text} on ${link.name}`);
+    }
     if (!routes.some((route) => isDefaultVia(route, gateway, link.index))) {
       faults.push(`the pod has no default route via ${text} on ${link.name}`);
     }
@@ -136,6 +147,15 @@ function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
     }
     return faults;
   });
+}
+
+function isDirect({ prefix, table, target }: KernelRoute, gateway: Address, interfaceIndex: number): boolean {
+  return (
+    table === RT_TABLE_MAIN &&
+    samePrefix(prefix, hostPrefix(gateway)) &&
+    target.kind === "unicast" &&
+    target.nextHops.some((hop) => hop.interfaceIndex === interfaceIndex && hop.gateway === undefined)
+  );
 }
 
 function isDefaultVia({ prefix, table, target }: KernelRoute, gateway: Address, interfaceIndex: number): boolean {
