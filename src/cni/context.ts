@@ -32,12 +32,10 @@ export interface CniContext {
 
 /** What differs from what ADD made, in words. The MAC address is compared where one is given. */
 export function wiringDifferences(context: CniContext, attachment: Attachment, mac?: string): string[] {
-  const { netns, ifName, hostInterface, addresses, mtu } = attachment;
+  const { netns, ifName, hostInterface, podMac, addresses, mtu } = attachment;
   if (hostInterface === "") return ["a newer sandbox of the same pod has its host interface"];
-  return context.network.check({
-    ...{ netns, ifName, hostInterface, addresses, mtu },
-    ...(mac === undefined ? {} : { mac }),
-  });
+  const wiring = { netns, ifName, hostInterface, addresses, mtu, ...(mac === undefined ? {} : { mac }) };
+  return context.network.check(wiring, mac !== undefined && mac !== podMac);
 }
 
 /** What keeps a pod from its address, as CNI says it: code 11 where the same request may succeed later. */

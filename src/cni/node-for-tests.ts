@@ -53,6 +53,8 @@ export interface Answer {
 export class TestNode {
   readonly host: TestNetns = makeTestNetns();
   readonly store = new MemoryStore();
+  /** Reads what is stored, whatever fails. */
+  readonly #onlooker = this.store.anotherClient();
   readonly stateDir = mkdtempSync(join(tmpdir(), "overland-cni-"));
   readonly allocator: Allocator;
   readonly network: PodNetwork;
@@ -60,9 +62,13 @@ export class TestNode {
   /** Asked before each effect; true makes it fail. */
   fails: () => boolean = () => false;
 
+  /** Every call to the store is refused. */
+  etcdIsAway = false;
+
   constructor(pools: readonly Pool[] = POOLS) {
     this.allocator = allocatorOn(this.store, "n1", pools);
-    this.store.interfere = ({ kind }) => (kind === "commit" && this.fails() ? "refuse" : undefined);
+    this.store.interfere = ({ kind }) =>
+      this.etcdIsAway || (kind === "commit" && this.fails()) ? "refuse" : undefined;
     this.network = PodNetwork.open({
       netns: this.host.path,
       openSocket: (netns) => new RefusedSometimes(NetlinkSocket.open(netns), () => this.fails()),
@@ -131,7 +137,7 @@ export class TestNode {
 
   /** What the store says is held: handle and addresses. */
   async allocations(): Promise<string[]> {
-    const { entries } = await this.store.list(handlesRoot);
+    const { entries } = await this.#onlooker.list(handlesRoot);
     return entries
       .map(({ value }) => JSON.parse(value) as { addresses: string[]; workload: { handle: string } })
       .map(({ addresses, workload }) => `${workload.handle} ${[...addresses].sort().join(" ")}`)
@@ -150,7 +156,7 @@ export class TestNode {
   }
 
   audit(): Promise<string[]> {
-    return auditOf(this.store);
+    return auditOf(this.#onlooker);
   }
 
   files(folder: string): string[] {

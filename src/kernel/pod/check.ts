@@ -15,9 +15,12 @@ import { GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, hasFamily, type PodWiring } from 
 
 const IFF_UP = 1;
 
-/** What differs; empty when all is as it should be. */
-export function check(host: HostSide, wiring: PodWiring): string[] {
-  return [...checkHost(host, wiring), ...checkPodSide(host, wiring)];
+/**
+ * What differs; empty when all is as it should be.
+ * @param learned the kernel forgot the pod's permanent neighbours when its MAC address was changed: they may be learned
+ */
+export function check(host: HostSide, wiring: PodWiring, learned = false): string[] {
+  return [...checkHost(host, wiring), ...checkPodSide(host, wiring, learned)];
 }
 
 function checkHost(host: HostSide, wiring: PodWiring): string[] {
@@ -91,7 +94,7 @@ function readOrMissing(path: string): string {
   }
 }
 
-function checkPodSide(host: HostSide, wiring: PodWiring): string[] {
+function checkPodSide(host: HostSide, wiring: PodWiring, learned: boolean): string[] {
   let pod: Netlink;
   try {
     pod = host.openSocket(wiring.netns);
@@ -103,7 +106,7 @@ function checkPodSide(host: HostSide, wiring: PodWiring): string[] {
     const link = links.find(({ name }) => name === wiring.ifName);
     const faults = links.some(({ name, up }) => name === "lo" && up) ? [] : ["lo is down in the pod"];
     if (link === undefined) return [...faults, `the pod has no interface ${wiring.ifName}`];
-    return [...faults, ...checkPodLink(link, wiring), ...checkWays(pod, link, wiring)];
+    return [...faults, ...checkPodLink(link, wiring), ...checkWays(pod, link, wiring, learned)];
   } finally {
     pod.close();
   }
@@ -126,7 +129,7 @@ function checkPodLink(link: Link, { ifName, mtu, mac, addresses }: PodWiring): s
 }
 
 /** The default routes, and the gateways' neighbour entries that make them work. */
-function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
+function checkWays(pod: Netlink, link: Link, wiring: PodWiring, learned: boolean): string[] {
   const routes = dump(pod, () => requestOf((batch) => dumpRoutes(batch, AF_UNSPEC)), readRoute);
   const neighbours = dump(pod, () => requestOf(dumpNeighbours), readNeighbour);
   const gateways = ([4, 6] as const)
@@ -142,7 +145,8 @@ function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
       faults.push(`the pod has no default route via ${text} on ${link.name}`);
     }
     const entry = neighbours.find((n) => n.interfaceIndex === link.index && sameAddress(n.address, gateway));
-    if (entry === undefined || (entry.state & NUD_PERMANENT) === 0 || formatMac(entry.mac) !== HOST_MAC) {
+    const permanent = entry !== undefined && (entry.state & NUD_PERMANENT) !== 0 && formatMac(entry.mac) === HOST_MAC;
+    if (!permanent && !learned) {
       faults.push(`the pod has no permanent neighbour ${text} with MAC ${HOST_MAC}`);
     }
     return faults;
