@@ -1,6 +1,6 @@
 /**
- * Addresses and a MAC address that a runtime asks for by name: the capabilities `ips` and `mac`, args.cni, and the older
- * CNI_ARGS. The first place that says anything wins, as in the reference plugins.
+ * Addresses and a MAC address that a runtime asks for by name: the capabilities `ips` and `mac`, args.cni, and the
+ * older CNI_ARGS. The first place that says anything wins, as in the reference plugins.
  */
 import type { Address } from "../../ipam/net/address.ts";
 import { type Fields, fieldsOf, listOf, onePerFamily, readAddress, wrongField } from "./config-values.ts";

@@ -43,7 +43,7 @@ describe("addresses and MAC asked for by name", () => {
     const other = { containerID: "c2", pod: "other" };
     expect(await ask("ADD", { ...other, args: "IP=10.244.0.77" })).toMatchObject({ said: { code: 11 } });
     expect(await ask("ADD", { ...other, args: "IP=192.0.2.1" })).toMatchObject({
-      said: { code: 101, msg: "address 192.0.2.1 is in no enabled IPPool" },
+      said: { code: 101, msg: expect.stringContaining("address 192.0.2.1 is in no ") },
     });
     expect(await node.allocations()).toEqual(node.attached());
   });

@@ -66,7 +66,7 @@ async function usable(context: CniContext, request: CniRequest, identity: Identi
     }
     why = reason;
   }
-  const cure = "give ipam.ipv4_pools and ipam.ipv6_pools inside ipam.subnets, without their gateways";
+  const cure = "name pools inside of ipam.subnets, and keep such addresses from pods with an IPReservation";
   throw new CniFault(CniCode.NoAddress, why, cure);
 }
 

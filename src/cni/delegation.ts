@@ -1,6 +1,6 @@
 /**
- * What `overland-ipam` tells the main plugin beside the address: the subnet it is in, the gateway, the routes. A segment
- * that pods share (bridge, macvlan, ipvlan) has these of its own; no pool can know them.
+ * What `overland-ipam` tells the main plugin beside the address: the subnet it is in, the gateway, the routes. A
+ * segment that pods share (bridge, macvlan, ipvlan) has these of its own; no pool can know them.
  */
 import { type Address, type Family, familyOf, formatAddress } from "../../ipam/net/address.ts";
 import { containsAddress, familyOfPrefix, formatPrefix, type Prefix, parsePrefix } from "../../ipam/net/prefix.ts";
