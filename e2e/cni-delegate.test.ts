@@ -58,8 +58,8 @@ async function withTwo(
 }
 
 const eachOther = async ([a, b]: readonly [Sandbox, Sandbox], [first, second]: readonly [CniResult, CniResult]) => {
-  await reaches(a.netns, addressesOf(second));
-  await reaches(b.netns, addressesOf(first));
+  await reaches(a.netns, addressesOf(second), 15);
+  await reaches(b.netns, addressesOf(first), 15);
 };
 
 describe("pods of other main plugins", () => {
@@ -91,7 +91,7 @@ describe("pods of other main plugins", () => {
       await withTwo("ptp", async (pods, results) => {
         await eachOther(pods, results);
         await reaches(lab.netns("vm1"), results.flatMap(addressesOf), 10);
-        expect(await ip(node().netns, "route", "show", "table", "main")).toMatch(/blackhole 10\.246\./);
+        for (const { netns } of pods) await reaches(netns, lab.plan.vms[0]?.addresses ?? []);
       });
     },
   );

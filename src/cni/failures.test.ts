@@ -81,3 +81,24 @@ describe.each(["overland", "overland-ipam"] as const)("%s", (plugin) => {
     expect(effects).toBeGreaterThanOrEqual(2);
   });
 });
+
+it("GC goes on past what cannot be removed, and says what that was", async () => {
+  for (const containerID of ["c1", "c2", "c3"]) {
+    expect((await node.ask({ ...asked("ADD", "overland-ipam"), containerID })).ok).toBe(true);
+  }
+  const gc: Asked = { command: "GC", plugin: "overland-ipam", config: { "cni.dev/valid-attachments": [] } };
+  // The second effect is the first one's record: its file cannot be removed.
+  let effects = 0;
+  node.fails = () => ++effects === 2;
+  expect(await node.ask(gc)).toMatchObject({
+    ok: false,
+    said: {
+      code: 5,
+      msg: "1 attachments could not be removed",
+      details: expect.stringContaining("eth0 of c1: no space"),
+    },
+  });
+  expect(node.attached()).toHaveLength(1);
+  expect(await node.ask(gc)).toEqual({ ok: true, said: "" });
+  expect([...node.attached(), ...(await node.allocations())]).toEqual([]);
+});

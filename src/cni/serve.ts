@@ -2,7 +2,7 @@
 import { add } from "./add.ts";
 import { check } from "./check.ts";
 import { SUPPORTED_VERSIONS } from "./config.ts";
-import { type CniContext, faultOf } from "./context.ts";
+import { type CniContext, faultOf, messageOf } from "./context.ts";
 import { del } from "./del.ts";
 import { addDelegated, checkDelegated } from "./delegate.ts";
 import { CniCode, CniFault, faultDocument } from "./fault.ts";
@@ -66,12 +66,19 @@ async function collect(context: CniContext, request: CniRequest): Promise<string
   }
   const valid = new Set(validAttachments.map(({ containerID, ifname }) => `${containerID}/${ifname}`));
   const known = request.plugin === "overland-ipam" ? context.delegated : context.attachments;
+  const faults: string[] = [];
   for (const { containerID, ifName, network } of known.all()) {
     if (network !== name || valid.has(`${containerID}/${ifName}`)) continue;
     context.log.info("collected: the runtime no longer knows it", { containerID, ifName });
-    await del(context, { ...request, command: "DEL", containerID, ifName });
+    try {
+      await del(context, { ...request, command: "DEL", containerID, ifName });
+    } catch (error) {
+      // One that cannot go keeps no other; the runtime repeats GC.
+      faults.push(`${ifName} of ${containerID}: ${messageOf(error)}`);
+    }
   }
-  return "";
+  if (faults.length === 0) return "";
+  throw new CniFault(CniCode.IoFailure, `${faults.length} attachments could not be removed`, faults.join("; "));
 }
 
 function versionOfBody(body: Uint8Array): string {
