@@ -1,4 +1,4 @@
-/** A list of plugins, driven as libcni drives one: each ADD is given the result before it, CHECK and DEL the last one. */
+/** A list of plugins, driven as libcni drives one: ADD is given the result before it, CHECK and DEL the last one. */
 import type { NodeStatus } from "../../src/lab/status.ts";
 import { type CniResult, cniEnvironment, readResult, type Sandbox } from "./cni.ts";
 import { run } from "./command.ts";
