@@ -9,7 +9,7 @@ import { formatPrefix, type Prefix } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
 import type { Labels } from "./selector.ts";
-import type { Entry, Revision, Transaction } from "./store.ts";
+import type { Entry, Revision } from "./store.ts";
 
 /** A record as it was last seen. No value and the revision 0n: it does not exist; and another one: it is unreadable. */
 export interface Known<T> {
@@ -76,11 +76,21 @@ export class View {
     const modRevision = entry?.modRevision ?? 0n;
     const handle = handleOfKey(key);
     if (handle !== undefined) {
-      this.#handles.set(handle, { modRevision, value: entry && decodeHandle(entry.value) });
+      this.learnHandle(handle, { modRevision, value: entry && decodeHandle(entry.value) });
       return;
     }
     const cidr = blockOfKey(key);
-    if (cidr !== undefined) this.#learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+    if (cidr !== undefined) this.learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+  }
+
+  learnHandle(handle: string, known: Known<HandleRecord>): void {
+    this.#handles.set(handle, known);
+  }
+
+  learnBlock(cidr: Prefix, known: Known<Block>): void {
+    this.#blocks.set(formatPrefix(cidr), known);
+    if (known.modRevision === 0n) this.#existing.delete(cidr);
+    else this.#existing.set(cidr, known.value?.node !== this.node);
   }
 
   /** Takes the CIDRs of all blocks that exist. */
@@ -91,12 +101,6 @@ export class View {
     this.#listed = true;
   }
 
-  /** Takes a transaction of this node that was committed. */
-  applied(transaction: Transaction, revision: Revision): void {
-    for (const { key, value } of transaction.put) this.learn(key, { key, value, modRevision: revision });
-    for (const key of transaction.delete) this.learn(key, undefined);
-  }
-
   /** Drops what is known of other nodes' blocks when it is too old to be believed. */
   expire(now: number): void {
     if (Math.abs(now - this.#believedSince) < beliefMs) return;
@@ -104,12 +108,6 @@ export class View {
     this.#listed = false;
     for (const [text, { value }] of this.#blocks) if (value?.node !== this.node) this.#blocks.delete(text);
     for (const [handle, { modRevision }] of this.#handles) if (modRevision === 0n) this.#handles.delete(handle);
-  }
-
-  #learnBlock(cidr: Prefix, known: Known<Block>): void {
-    this.#blocks.set(formatPrefix(cidr), known);
-    if (known.modRevision === 0n) this.#existing.delete(cidr);
-    else this.#existing.set(cidr, known.value?.node !== this.node);
   }
 }
 

@@ -7,7 +7,7 @@
 import { statSync } from "node:fs";
 import type { Assigned } from "../../ipam/plan.ts";
 import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
-import { assign, checkSameAddresses, otherOwner } from "./assign.ts";
+import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { finishEarlierDel } from "./del.ts";
@@ -20,12 +20,12 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
   const identity = identityOf(request);
   const work = async () => {
     const known = context.attachments.get(request.containerID, request.ifName);
+    checkOwner(context, request);
     if (known !== undefined) return repeated(context, request, known);
-    checkFree(context, request);
     checkNetns(request.netns);
     const assigned = await assign(context, request, identity);
     const attachment = await wire(context, request, identity, assigned);
-    context.changed();
+    context.changed(attachment.addresses);
     return addResult(request.config, attachment);
   };
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
@@ -47,13 +47,6 @@ function repeated(context: CniContext, request: CniRequest, known: Attachment): 
   if (differences.length === 0) return addResult(request.config, known);
   const text = `container ${containerID} has ${ifName} already, but not as it was made: DEL it first`;
   throw new CniFault(CniCode.WiringFailed, text, differences.join("; "));
-}
-
-function checkFree(context: CniContext, request: CniRequest): void {
-  const owner = otherOwner(context, request);
-  if (owner === undefined) return;
-  const { containerID, ifName } = request;
-  throw new CniFault(CniCode.WiringFailed, `${ifName} of container ${containerID} is wired by ${owner}: DEL it first`);
 }
 
 /** Before an address is spent on it. */

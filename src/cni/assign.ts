@@ -6,7 +6,7 @@ import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import type { Identity } from "./identity.ts";
-import type { CniRequest } from "./request.ts";
+import type { CniRequest, Plugin } from "./request.ts";
 
 export async function assign(
   context: CniContext,
@@ -87,16 +87,26 @@ export async function assignmentDifferences(context: CniContext, known: Attachme
   }
 }
 
-/**
- * One handle, one kind of owner: a network that became another plugin's keeps its name, and handles are made of names.
- * Gives who has it, in words.
- */
-export function otherOwner(
-  context: CniContext,
-  { containerID, ifName, plugin, config }: CniRequest,
-): string | undefined {
-  const others = plugin === "overland" ? context.delegated : context.attachments;
-  const other = others.get(containerID, ifName);
-  if (other?.network !== config.name) return undefined;
-  return plugin === "overland" ? "another plugin, with addresses from overland-ipam" : "overland itself";
+/** An interface of a container is wired here or by another main plugin: what one of the two has, the other keeps off. */
+export function ownRecord(context: CniContext, { containerID, ifName, plugin }: CniRequest): Attachment | undefined {
+  const known = context.attachments.get(containerID, ifName);
+  return isOf(plugin, known) ? known : undefined;
+}
+
+export const isOf = (plugin: Plugin, record: Attachment | undefined): boolean =>
+  (record?.delegated ?? false) === (plugin === "overland-ipam");
+
+export function checkOwner(context: CniContext, { containerID, ifName, plugin }: CniRequest): void {
+  const known = context.attachments.get(containerID, ifName);
+  if (known === undefined || isOf(plugin, known)) return;
+  const who = known.delegated === true ? "another plugin, with addresses from overland-ipam" : "overland itself";
+  const text = `${ifName} of container ${containerID} is wired by ${who}: DEL it first`;
+  throw new CniFault(CniCode.WiringFailed, text, `network ${known.network}`);
+}
+
+/** Frees what the request is about, unless the other kind has it: handles are made of names that it may share. */
+export async function releaseOwn(context: CniContext, request: CniRequest, handle: string): Promise<boolean> {
+  const other = context.attachments.get(request.containerID, request.ifName);
+  if (other?.handle === handle && !isOf(request.plugin, other)) return true;
+  return await release(context, handle);
 }

@@ -12,6 +12,8 @@ export interface Attachment {
   readonly ifName: string;
   readonly network: string;
   readonly handle: string;
+  /** Another main plugin wires the pod: these are the addresses it got from `overland-ipam`. */
+  readonly delegated?: boolean;
   readonly namespace: string;
   readonly pod: string;
   readonly netns: string;
@@ -33,9 +35,8 @@ export class Attachments {
     this.#directory = directory;
   }
 
-  /** @param folder `delegated` for addresses that other main plugins wire */
-  static open(stateDir: string, folder: "attachments" | "delegated" = "attachments"): Attachments {
-    const attachments = new Attachments(`${stateDir}/${folder}`);
+  static open(stateDir: string): Attachments {
+    const attachments = new Attachments(`${stateDir}/attachments`);
     mkdirSync(attachments.#directory, { recursive: true, mode: 0o700 });
     for (const file of readdirSync(attachments.#directory)) {
       if (!file.endsWith(".json")) continue;

@@ -1,6 +1,6 @@
 /** CHECK: does the pod still have what ADD gave it? Links, addresses, routes, settings and etcd are read back. */
 import { formatAddress } from "../../ipam/net/address.ts";
-import { assignmentDifferences } from "./assign.ts";
+import { assignmentDifferences, ownRecord } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, wiringDifferences } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
@@ -9,7 +9,7 @@ import type { CniRequest } from "./request.ts";
 
 export async function check(context: CniContext, request: CniRequest): Promise<string> {
   const { containerID, ifName, netns, config } = request;
-  const known = context.attachments.get(containerID, ifName);
+  const known = ownRecord(context, request);
   if (known === undefined) {
     throw new CniFault(CniCode.UnknownContainer, `container ${containerID} has no ${ifName} from this agent`);
   }

@@ -178,7 +178,7 @@ describe("overland-ipam", () => {
     await delegate("ADD");
     node.etcdIsAway = true;
     expect((await delegate("DEL")).ok).toBe(true);
-    expect(node.files("pending-del")).toEqual(["ipam:c1-eth0"]);
+    expect(node.files("pending-del")).toEqual(["c1-eth0"]);
     expect(await delegate("ADD")).toMatchObject({ said: { code: 11 } });
     node.etcdIsAway = false;
     expect(await node.finishPending()).toBe(0);

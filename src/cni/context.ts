@@ -1,6 +1,6 @@
 /** What the CNI commands work with. */
 import type { Allocator } from "../../ipam/allocator.ts";
-import type { Family } from "../../ipam/net/address.ts";
+import type { Address, Family } from "../../ipam/net/address.ts";
 import { Refusal } from "../../ipam/refusal.ts";
 import { isStoreUnavailable } from "../../ipam/store.ts";
 import type { PodNetwork } from "../kernel/pod-wiring.ts";
@@ -13,10 +13,7 @@ import type { PendingDeletes } from "./pending-deletes.ts";
 export interface CniContext {
   readonly allocator: Pick<Allocator, "assign" | "release" | "assignmentsOf">;
   readonly network: Pick<PodNetwork, "wire" | "unwire" | "check">;
-  /** Pods that are wired here. */
   readonly attachments: Attachments;
-  /** Addresses that other main plugins give to their pods: we are their `overland-ipam`. */
-  readonly delegated: Attachments;
   readonly pending: PendingDeletes;
   readonly locks: Locks;
   readonly log: Log;
@@ -24,8 +21,8 @@ export interface CniContext {
   families(): readonly Family[];
   /** Of the node's uplink. */
   mtu(): number;
-  /** The set of pods on this node changed. */
-  changed(): void;
+  /** A pod with these addresses came or went. */
+  changed(addresses: readonly Address[]): void;
   /** Why pods cannot be served now, in words; undefined: they can. */
   unavailable(): string | undefined;
 }

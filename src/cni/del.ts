@@ -3,15 +3,15 @@
  *
  * It never fails for want of anybody: with etcd away what is left to do is written down and done later.
  */
-import { otherOwner, release } from "./assign.ts";
+import { ownRecord, releaseOwn } from "./assign.ts";
 import { type CniContext, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
-import { attachmentName, identityOf, lockOfPending, pendingName } from "./identity.ts";
+import { attachmentName, identityOf } from "./identity.ts";
 import { type CniRequest, readRequest } from "./request.ts";
 
 export async function del(context: CniContext, request: CniRequest): Promise<string> {
   await context.locks.run(attachmentName(request), async () => {
-    if (await finished(context, request)) context.pending.done(pendingName(request));
+    if (await finished(context, request)) context.pending.done(attachmentName(request));
     else context.pending.add(request, request.config.name);
   });
   return "";
@@ -25,12 +25,11 @@ async function finished(context: CniContext, request: CniRequest): Promise<boole
 /** Of an address delegate: the main plugin has removed the interface, or does so next. */
 async function givenBack(context: CniContext, request: CniRequest): Promise<boolean> {
   const { containerID, ifName } = request;
-  const known = context.delegated.get(containerID, ifName);
-  const handle = known?.handle ?? identityOf(request).handle;
-  const released = otherOwner(context, request) !== undefined || (await release(context, handle));
+  const known = ownRecord(context, request);
+  const released = await releaseOwn(context, request, known?.handle ?? identityOf(request).handle);
   if (known !== undefined) {
-    context.delegated.delete(containerID, ifName);
-    context.changed();
+    context.attachments.delete(containerID, ifName);
+    context.changed(known.addresses);
   }
   return released;
 }
@@ -38,16 +37,15 @@ async function givenBack(context: CniContext, request: CniRequest): Promise<bool
 async function unwired(context: CniContext, request: CniRequest): Promise<boolean> {
   const { containerID, ifName } = request;
   const identity = identityOf(request);
-  const known = context.attachments.get(containerID, ifName);
+  const known = ownRecord(context, request);
   const hostInterface = known?.hostInterface || identity.hostInterface;
   return await context.locks.run(hostInterface, async () => {
     // Asked now: another sandbox of the same pod may have been wired while this one waited.
     if (isNobodyElses(context, hostInterface, request)) await context.network.unwire(hostInterface);
-    const handle = known?.handle ?? identity.handle;
-    const released = otherOwner(context, request) !== undefined || (await release(context, handle));
+    const released = await releaseOwn(context, request, known?.handle ?? identity.handle);
     if (known !== undefined) {
       context.attachments.delete(containerID, ifName);
-      context.changed();
+      context.changed(known.addresses);
     }
     return released;
   });
@@ -61,7 +59,7 @@ function isNobodyElses(context: CniContext, hostInterface: string, { containerID
 
 /** A DEL that was written down comes before the ADD that follows it: done later it would undo that. */
 export async function finishEarlierDel(context: CniContext, request: CniRequest): Promise<void> {
-  if (await finishRecorded(context, pendingName(request))) return;
+  if (await finishRecorded(context, attachmentName(request))) return;
   throw new CniFault(CniCode.TryAgainLater, `an earlier DEL of container ${request.containerID} is not finished yet`);
 }
 
@@ -69,7 +67,7 @@ export async function finishEarlierDel(context: CniContext, request: CniRequest)
 export async function finishPending(context: CniContext): Promise<number> {
   for (const name of context.pending.list()) {
     try {
-      await context.locks.run(lockOfPending(name), () => finishRecorded(context, name));
+      await context.locks.run(name, () => finishRecorded(context, name));
     } catch (error) {
       context.log.warn("a recorded DEL cannot be finished yet", { file: name, error: messageOf(error) });
     }

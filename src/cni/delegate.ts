@@ -6,7 +6,7 @@
 import { type Address, bitsOf, familyOf, formatAddress, sameAddress } from "../../ipam/net/address.ts";
 import { containsAddress, formatPrefix, lastAddress } from "../../ipam/net/prefix.ts";
 import type { Assigned } from "../../ipam/plan.ts";
-import { assign, assignmentDifferences, checkSameAddresses, otherOwner, release } from "./assign.ts";
+import { assign, assignmentDifferences, checkOwner, checkSameAddresses, ownRecord, release } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { prevResultDifferences } from "./check.ts";
 import type { CniContext } from "./context.ts";
@@ -21,32 +21,26 @@ export function addDelegated(context: CniContext, request: CniRequest): Promise<
   return context.locks.run(attachmentName(request), async () => {
     await finishEarlierDel(context, request);
     const { containerID, ifName, config, netns } = request;
-    const known = context.delegated.get(containerID, ifName);
+    checkOwner(context, request);
+    const known = ownRecord(context, request);
     if (known !== undefined) {
       checkSameAddresses(request, known);
       return delegateResult(config, known);
-    }
-    const owner = otherOwner(context, request);
-    if (owner !== undefined) {
-      throw new CniFault(
-        CniCode.WiringFailed,
-        `${ifName} of container ${containerID} is wired by ${owner}: DEL it first`,
-      );
     }
     const identity = identityOf(request);
     const addresses = await usable(context, request, identity);
     const { handle, namespace, pod } = identity;
     const attachment: Attachment = {
       ...{ containerID, ifName, network: config.name, handle, namespace, pod, netns, addresses },
-      ...{ hostInterface: "", hostMac: "", podMac: "", mtu: 0 },
+      ...{ delegated: true, hostInterface: "", hostMac: "", podMac: "", mtu: 0 },
     };
     try {
-      context.delegated.put(attachment);
+      context.attachments.put(attachment);
     } catch (error) {
       await giveBack(context, request, handle);
       throw error;
     }
-    context.changed();
+    context.changed(addresses);
     return delegateResult(config, attachment);
   });
 }
@@ -96,7 +90,7 @@ async function giveBack(context: CniContext, request: CniRequest, handle: string
 
 export async function checkDelegated(context: CniContext, request: CniRequest): Promise<string> {
   const { containerID, ifName, config } = request;
-  const known = context.delegated.get(containerID, ifName);
+  const known = ownRecord(context, request);
   if (known === undefined) {
     throw new CniFault(
       CniCode.UnknownContainer,

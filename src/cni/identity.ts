@@ -2,9 +2,6 @@
 import { hostInterfaceName } from "../kernel/pod/wiring.ts";
 import type { CniRequest } from "./request.ts";
 
-/** No container ID has a colon in it. */
-const DELEGATE_PREFIX = "ipam:";
-
 export interface Identity {
   readonly namespace: string;
   readonly pod: string;
@@ -30,12 +27,3 @@ export function identityOf({ args, containerID, ifName, config }: CniRequest): I
 export function attachmentName({ containerID, ifName }: Pick<CniRequest, "containerID" | "ifName">): string {
   return `${containerID}-${ifName.replaceAll("-", ":")}`;
 }
-
-/** Of the file that a DEL is written to: an address delegate's is not the main plugin's. */
-export function pendingName(request: Pick<CniRequest, "containerID" | "ifName" | "plugin">): string {
-  return `${request.plugin === "overland-ipam" ? DELEGATE_PREFIX : ""}${attachmentName(request)}`;
-}
-
-/** The lock under which a recorded DEL is finished. */
-export const lockOfPending = (file: string): string =>
-  file.startsWith(DELEGATE_PREFIX) ? file.slice(DELEGATE_PREFIX.length) : file;

@@ -88,8 +88,7 @@ export class TestNode {
     this.context = {
       allocator: this.allocator,
       network: this.network,
-      attachments: failing(Attachments.open(this.stateDir), ["putAsOwner", "delete"]),
-      delegated: failing(Attachments.open(this.stateDir, "delegated"), ["put", "delete"]),
+      attachments: failing(Attachments.open(this.stateDir), ["putAsOwner", "put", "delete"]),
       pending: new PendingDeletes(this.stateDir),
       locks: new Locks(),
       log: openLog({ stream: new Writable({ write: (_chunk, _encoding, done) => done() }) }),
@@ -146,13 +145,12 @@ export class TestNode {
 
   /** What the records of this node say is held. */
   attached(): string[] {
-    return linesOf([...this.context.attachments.all(), ...this.context.delegated.all()]);
+    return linesOf(this.context.attachments.all());
   }
 
   /** {@link attached}, as an agent that starts now would read it. */
   recorded(): string[] {
-    const all = [...Attachments.open(this.stateDir).all(), ...Attachments.open(this.stateDir, "delegated").all()];
-    return linesOf(all);
+    return linesOf(Attachments.open(this.stateDir).all());
   }
 
   audit(): Promise<string[]> {

@@ -4,7 +4,7 @@
  * The plugin writes here when nobody answers on the socket, the agent when the store does not; the agent finishes them.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { pendingName } from "./identity.ts";
+import { attachmentName } from "./identity.ts";
 import type { CniRequest } from "./request.ts";
 
 export class PendingDeletes {
@@ -44,7 +44,7 @@ export class PendingDeletes {
     const config = JSON.stringify({ cniVersion: "1.1.0", name: network, type: plugin });
     const variables = ["CNI_COMMAND=DEL", `CNI_CONTAINERID=${containerID}`, `CNI_IFNAME=${ifName}`, `PLUGIN=${plugin}`];
     const body = `${variables.map((variable) => `${variable}\0`).join("")}\0${config}`;
-    const file = pendingName(request);
+    const file = attachmentName(request);
     writeFileSync(`${this.#directory}/.${file}`, body, { mode: 0o600 });
     renameSync(`${this.#directory}/.${file}`, `${this.#directory}/${file}`);
   }

@@ -208,7 +208,7 @@ static int without_agent(const char *command, const char *reason, const struct c
 	if (!safe_name(container) || !safe_name(interface))
 		fail(INVALID_ENVIRONMENT, "", "CNI_CONTAINERID or CNI_IFNAME is missing or has characters that no ID has");
 	/* The agent's own name for it: an interface's "-" as ":", so that no other container and interface have the same. */
-	snprintf(name, sizeof name, "%s%s-%s", is_delegate ? "ipam:" : "", container, interface);
+	snprintf(name, sizeof name, "%s-%s", container, interface);
 	for (char *c = name + strlen(name) - strlen(interface); *c; c++)
 		if (*c == '-') *c = ':';
 	write_down(config->state_dir, name, body);
