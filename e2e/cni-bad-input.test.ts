@@ -84,6 +84,22 @@ describe("a network configuration that makes no sense", () => {
     "with an mtu too small for IPv6": { stdin: having({ mtu: 1000 }), code: wiring, says: "1280" },
     "of 17 megabytes": { stdin: having({ more: "x".repeat(17 << 20) }), code: ioFailure, says: "octets" },
     "with another's IPAM": { stdin: having({ ipam: { type: "host-local" } }), code: invalidConfig, says: "host-local" },
+    "with an address that is none": {
+      stdin: having({ runtimeConfig: { ips: ["10.244.0"] } }),
+      code: invalidConfig,
+      says: "runtimeConfig.ips[0]",
+    },
+    "with an address that no pool has": {
+      stdin: having({ args: { cni: { ips: ["192.0.2.1"] } } }),
+      code: noAddress,
+      says: "192.0.2.1",
+    },
+    "with a MAC address for groups": {
+      stdin: having({ runtimeConfig: { mac: "01:00:5e:00:00:01" } }),
+      code: invalidConfig,
+      says: "runtimeConfig.mac",
+    },
+    "with a prevResult that is none": { stdin: having({ prevResult: 7 }), code: invalidConfig, says: "prevResult" },
     "with a pool nobody made": {
       stdin: having({ ipam: { type: "overland-ipam", assign_ipv4: true, ipv4_pools: ["nowhere"] } }),
       code: noAddress,
@@ -110,6 +126,7 @@ describe("CNI variables that make no sense", () => {
     "no CNI_IFNAME": { environment: { CNI_IFNAME: undefined }, code: 4, says: "CNI_IFNAME" },
     "an interface name of 16 characters": { environment: { CNI_IFNAME: "e".repeat(16) }, code: 4, says: "CNI_IFNAME" },
     "an interface name with a slash": { environment: { CNI_IFNAME: "et/h0" }, code: 4, says: "CNI_IFNAME" },
+    "an address that is none": { environment: { CNI_ARGS: "IP=all" }, code: invalidEnvironment, says: "CNI_ARGS IP" },
     "a network namespace that does not exist": {
       environment: { CNI_NETNS: "/run/netns/ovl-e2ebad-gone" },
       code: unknownContainer,

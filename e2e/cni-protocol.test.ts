@@ -16,6 +16,7 @@ import {
   removeSandbox,
   type Sandbox,
 } from "./harness/cni.ts";
+import { must } from "./harness/command.ts";
 import { type Footprint, footprint, podInterfaces } from "./harness/footprint.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
 import { answers, reaches } from "./harness/traffic.ts";
@@ -68,6 +69,14 @@ describe("results", () => {
       await removeSandbox(sandbox);
     });
   }
+
+  lab.proof("have the DNS settings of the configuration", async () => {
+    const sandbox = await newSandbox(lab.name, "dns");
+    const dns = { nameservers: ["10.96.0.10"], search: ["cluster.local"] };
+    expect((await add(node(), sandbox, { dns })).dns).toEqual(dns);
+    await del(node(), sandbox);
+    await removeSandbox(sandbox);
+  });
 
   lab.proof("VERSION tells which versions are known", async () => {
     const { code, stdout } = await plugin(node(), { CNI_COMMAND: "VERSION" }, '{"cniVersion":"1.0.0"}');
@@ -187,6 +196,19 @@ describe("CHECK", () => {
     "the host's route is gone": {
       how: (_sandbox, hostInterface, [ipv4]) => ip(node().netns, "route", "del", `${ipv4}/32`, "dev", hostInterface),
       named: (hostInterface, [ipv4]) => `no route ${ipv4}/32 to ${hostInterface}`,
+    },
+    "the pod's way to its gateway is gone": {
+      how: ({ netns }) => ip(netns, "neighbour", "del", "169.254.1.1", "dev", "eth0"),
+      named: () => "no permanent neighbour 169.254.1.1",
+    },
+    "the host's interface has another MTU": {
+      how: (_sandbox, hostInterface) => ip(node().netns, "link", "set", hostInterface, "mtu", "1400"),
+      named: (hostInterface) => `${hostInterface} has mtu 1400 instead of 1500`,
+    },
+    "the host no longer forwards for the pod": {
+      how: (_sandbox, hostInterface) =>
+        must(["sh", "-c", `echo 0 > /proc/sys/net/ipv4/conf/${hostInterface}/forwarding`], { netns: node().netns }),
+      named: (hostInterface) => `net.ipv4.conf.${hostInterface}.forwarding is 0 instead of 1`,
     },
     "the host's interface is down": {
       how: (_sandbox, hostInterface) => ip(node().netns, "link", "set", hostInterface, "down"),

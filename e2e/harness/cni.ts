@@ -96,8 +96,11 @@ export async function plugin(
   return { code, stdout, milliseconds };
 }
 
-export const cni = (command: string, node: NodeStatus, sandbox: Sandbox, config: object = {}): Promise<CniAnswer> =>
-  plugin(node, cniEnvironment(command, sandbox), networkConfiguration(node, config));
+/** CHECK gets a result that says nothing, where none is given: without any it is refused. */
+export function cni(command: string, node: NodeStatus, sandbox: Sandbox, config: object = {}): Promise<CniAnswer> {
+  const all = command === "CHECK" ? { prevResult: {}, ...config } : config;
+  return plugin(node, cniEnvironment(command, sandbox), networkConfiguration(node, all));
+}
 
 /** A successful ADD's result; throws with the plugin's words otherwise. */
 export async function add(node: NodeStatus, sandbox: Sandbox, config: object = {}): Promise<CniResult> {

@@ -7,6 +7,7 @@
 import { statSync } from "node:fs";
 import type { Assigned } from "../../ipam/plan.ts";
 import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
+import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { finishEarlierDel } from "./del.ts";
@@ -19,12 +20,13 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
   const identity = identityOf(request);
   const work = async () => {
     const known = context.attachments.get(request.containerID, request.ifName);
+    checkOwner(context, request);
     if (known !== undefined) return repeated(context, request, known);
     checkNetns(request.netns);
     const assigned = await assign(context, request, identity);
     const attachment = await wire(context, request, identity, assigned);
     context.changed(attachment.addresses);
-    return addResult(request.config.cniVersion, attachment);
+    return addResult(request.config, attachment);
   };
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
   return context.locks.run(attachmentName(request), async () => {
@@ -40,8 +42,9 @@ function repeated(context: CniContext, request: CniRequest, known: Attachment): 
     const text = `container ${containerID} has ${ifName} already, in another network namespace: DEL it first`;
     throw new CniFault(CniCode.WiringFailed, text, `there: ${known.netns}; asked: ${request.netns}`);
   }
+  checkSameAddresses(request, known);
   const differences = wiringDifferences(context, known);
-  if (differences.length === 0) return addResult(request.config.cniVersion, known);
+  if (differences.length === 0) return addResult(request.config, known);
   const text = `container ${containerID} has ${ifName} already, but not as it was made: DEL it first`;
   throw new CniFault(CniCode.WiringFailed, text, differences.join("; "));
 }
@@ -55,31 +58,6 @@ function checkNetns(netns: string): void {
   }
 }
 
-async function assign(
-  context: CniContext,
-  { config, containerID, ifName }: CniRequest,
-  { namespace, pod, handle }: Identity,
-): Promise<readonly Assigned[]> {
-  const families = config.families ?? context.families();
-  if (families.length === 0) {
-    const todo = "apply an IPPool whose nodeSelector matches this node: overland get ippools";
-    throw new CniFault(CniCode.TryAgainLater, "there is no IPPool that this node may take addresses from", todo);
-  }
-  const workload = {
-    handle,
-    containerID,
-    ifName,
-    ...(namespace === "" ? {} : { namespace }),
-    ...(pod === "" ? {} : { pod }),
-  };
-  const pools = config.pools.length === 0 ? {} : { pools: config.pools };
-  try {
-    return await context.allocator.assign({ workload, families, ...pools });
-  } catch (error) {
-    throw faultOf(error);
-  }
-}
-
 async function wire(
   context: CniContext,
   request: CniRequest,
@@ -88,9 +66,14 @@ async function wire(
 ): Promise<Attachment> {
   const { containerID, ifName, netns, config } = request;
   const mtu = config.mtu ?? context.mtu();
+  const { mac } = config.askedFor;
   const addresses = assigned.map(({ address }) => address);
   try {
-    const wired: WiredPod = context.network.wire({ netns, ifName, hostInterface, addresses, mtu });
+    const wired: WiredPod = context.network.wire({
+      ...{ netns, ifName, hostInterface, addresses, mtu },
+      ...(mac === undefined ? {} : { mac }),
+      ...(config.allowForwarding ? { forwarding: true } : isFirst(context, containerID) ? { forwarding: false } : {}),
+    });
     const { hostMac, podMac } = wired;
     const attachment: Attachment = {
       ...{ containerID, ifName, network: config.name, handle, namespace, pod },
@@ -104,9 +87,14 @@ async function wire(
   }
 }
 
+/** A further interface of a container leaves alone what the first one's configuration said about forwarding. */
+function isFirst({ attachments }: CniContext, containerID: string): boolean {
+  return !attachments.all().some((one) => one.containerID === containerID);
+}
+
 async function undo(
   context: CniContext,
-  { containerID, ifName, config }: CniRequest,
+  request: CniRequest,
   { handle, hostInterface }: Pick<Identity, "handle" | "hostInterface">,
   cause: unknown,
 ): Promise<void> {
@@ -115,7 +103,7 @@ async function undo(
   try {
     await context.allocator.release(handle);
   } catch (error) {
-    context.pending.add(containerID, ifName, config.name);
+    context.pending.add(request, request.config.name);
     context.log.warn("an address of a failed ADD is freed later", { handle, error: messageOf(error) });
   }
 }

@@ -5,16 +5,19 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
+import { attachmentName } from "./identity.ts";
 
 export interface Attachment {
   readonly containerID: string;
   readonly ifName: string;
   readonly network: string;
   readonly handle: string;
+  /** Another main plugin wires the pod: these are the addresses it got from `overland-ipam`. */
+  readonly delegated?: boolean;
   readonly namespace: string;
   readonly pod: string;
   readonly netns: string;
-  /** Empty: a newer sandbox of the same pod has the interface of that name now. */
+  /** Empty: a newer sandbox of the same pod has the interface of that name now, or another plugin wires the pod. */
   readonly hostInterface: string;
   readonly hostMac: string;
   readonly podMac: string;
@@ -40,6 +43,11 @@ export class Attachments {
       try {
         const attachment = decode(readFileSync(`${attachments.#directory}/${file}`, "utf8"));
         attachments.#byKey.set(keyOf(attachment.containerID, attachment.ifName), attachment);
+        // A file of before interfaces with "-" in their names were told apart.
+        const expected = attachments.#file(attachment.containerID, attachment.ifName);
+        if (`${attachments.#directory}/${file}` !== expected) {
+          renameSync(`${attachments.#directory}/${file}`, expected);
+        }
       } catch (error) {
         attachments.damaged.push(`${file}: ${(error as Error).message}`);
       }
@@ -79,7 +87,7 @@ export class Attachments {
 
   /** Container ids and interface names hold no slash: the CNI request was checked. */
   #file(containerID: string, ifName: string): string {
-    return `${this.#directory}/${containerID}-${ifName}.json`;
+    return `${this.#directory}/${attachmentName({ containerID, ifName })}.json`;
   }
 }
 

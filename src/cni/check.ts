@@ -1,33 +1,44 @@
-/** CHECK: does the pod still have what ADD gave it? Links, addresses, routes and settings are read back. */
+/** CHECK: does the pod still have what ADD gave it? Links, addresses, routes, settings and etcd are read back. */
 import { formatAddress } from "../../ipam/net/address.ts";
+import { assignmentDifferences, ownRecord } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, wiringDifferences } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
+import type { PrevResult } from "./prev-result.ts";
 import type { CniRequest } from "./request.ts";
 
 export async function check(context: CniContext, request: CniRequest): Promise<string> {
   const { containerID, ifName, netns, config } = request;
-  const known = context.attachments.get(containerID, ifName);
+  const known = ownRecord(context, request);
   if (known === undefined) {
     throw new CniFault(CniCode.UnknownContainer, `container ${containerID} has no ${ifName} from this agent`);
   }
-  const differences = [...(known.netns === netns ? [] : [`the namespace is ${known.netns}, not ${netns}`])];
-  differences.push(...prevResultDifferences(config.prevResult, known));
-  differences.push(...wiringDifferences(context, known));
-  if (differences.length > 0) {
-    throw new CniFault(
-      CniCode.CheckFailed,
-      `${ifName} of container ${containerID} is not as ADD made it`,
-      differences.join("; "),
-    );
-  }
-  return "";
+  const asMade = asTheChainMadeIt(config.prevResult, known);
+  const differences = [
+    ...(known.netns === netns ? [] : [`the namespace is ${known.netns}, not ${netns}`]),
+    ...prevResultDifferences(config.prevResult, known),
+    ...wiringDifferences(context, known, asMade),
+    ...(await assignmentDifferences(context, known)),
+  ];
+  if (differences.length === 0) return "";
+  const text = `${ifName} of container ${containerID} is not as ADD made it`;
+  throw new CniFault(CniCode.CheckFailed, text, differences.join("; "));
 }
 
-function prevResultDifferences(prevResult: unknown, known: Attachment): string[] {
-  const ips = (prevResult as { ips?: unknown } | null | undefined)?.ips;
-  if (!Array.isArray(ips)) return [];
-  const said = ips.map((ip) => String((ip as { address?: unknown } | null)?.address).split("/")[0]);
+/** The pod end's MAC address: a plugin behind us (tuning) may have set another one, and says so in the result. */
+function asTheChainMadeIt(prevResult: PrevResult | undefined, { ifName, podMac }: Attachment): string | undefined {
+  const own = prevResult?.interfaces.find(
+    ({ name, sandbox }) => name === ifName && typeof sandbox === "string" && sandbox,
+  );
+  const said = typeof own?.["mac"] === "string" ? own["mac"].toLowerCase() : podMac;
+  return said === "" ? undefined : said;
+}
+
+/** A result that names addresses must name the pod's. */
+export function prevResultDifferences(prevResult: PrevResult | undefined, known: Attachment): string[] {
+  const ips = prevResult?.ips ?? [];
+  if (ips.length === 0) return [];
+  const said = ips.map(({ address }) => String(address).split("/")[0]);
   return known.addresses
     .map(formatAddress)
     .filter((address) => !said.includes(address))

@@ -11,7 +11,7 @@ import type { Locks } from "./locks.ts";
 import type { PendingDeletes } from "./pending-deletes.ts";
 
 export interface CniContext {
-  readonly allocator: Pick<Allocator, "assign" | "release">;
+  readonly allocator: Pick<Allocator, "assign" | "release" | "assignmentsOf">;
   readonly network: Pick<PodNetwork, "wire" | "unwire" | "check">;
   readonly attachments: Attachments;
   readonly pending: PendingDeletes;
@@ -27,11 +27,12 @@ export interface CniContext {
   unavailable(): string | undefined;
 }
 
-/** What differs from what ADD made, in words. */
-export function wiringDifferences(context: CniContext, attachment: Attachment): string[] {
-  const { netns, ifName, hostInterface, addresses, mtu } = attachment;
+/** What differs from what ADD made, in words. The MAC address is compared where one is given. */
+export function wiringDifferences(context: CniContext, attachment: Attachment, mac?: string): string[] {
+  const { netns, ifName, hostInterface, podMac, addresses, mtu } = attachment;
   if (hostInterface === "") return ["a newer sandbox of the same pod has its host interface"];
-  return context.network.check({ netns, ifName, hostInterface, addresses, mtu });
+  const wiring = { netns, ifName, hostInterface, addresses, mtu, ...(mac === undefined ? {} : { mac }) };
+  return context.network.check(wiring, mac !== undefined && mac !== podMac);
 }
 
 /** What keeps a pod from its address, as CNI says it: code 11 where the same request may succeed later. */

@@ -3,30 +3,46 @@
  *
  * It never fails for want of anybody: with etcd away what is left to do is written down and done later.
  */
+import { ownRecord, releaseOwn } from "./assign.ts";
 import { type CniContext, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import { attachmentName, identityOf } from "./identity.ts";
 import { type CniRequest, readRequest } from "./request.ts";
 
 export async function del(context: CniContext, request: CniRequest): Promise<string> {
-  const name = attachmentName(request);
-  await context.locks.run(name, async () => {
-    if (await finished(context, request)) context.pending.done(name);
-    else context.pending.add(request.containerID, request.ifName, request.config.name);
+  await context.locks.run(attachmentName(request), async () => {
+    if (await finished(context, request)) context.pending.done(attachmentName(request));
+    else context.pending.add(request, request.config.name);
   });
   return "";
 }
 
 /** False when addresses are left, because etcd does not answer. */
 async function finished(context: CniContext, request: CniRequest): Promise<boolean> {
+  return request.plugin === "overland" ? await unwired(context, request) : await givenBack(context, request);
+}
+
+/** Of an address delegate: the main plugin has removed the interface, or does so next. */
+async function givenBack(context: CniContext, request: CniRequest): Promise<boolean> {
+  const { containerID, ifName } = request;
+  const known = ownRecord(context, request);
+  const released = await releaseOwn(context, request, known?.handle ?? identityOf(request).handle);
+  if (known !== undefined) {
+    context.attachments.delete(containerID, ifName);
+    context.changed(known.addresses);
+  }
+  return released;
+}
+
+async function unwired(context: CniContext, request: CniRequest): Promise<boolean> {
   const { containerID, ifName } = request;
   const identity = identityOf(request);
-  const known = context.attachments.get(containerID, ifName);
+  const known = ownRecord(context, request);
   const hostInterface = known?.hostInterface || identity.hostInterface;
   return await context.locks.run(hostInterface, async () => {
     // Asked now: another sandbox of the same pod may have been wired while this one waited.
     if (isNobodyElses(context, hostInterface, request)) await context.network.unwire(hostInterface);
-    const released = await release(context, known?.handle ?? identity.handle);
+    const released = await releaseOwn(context, request, known?.handle ?? identity.handle);
     if (known !== undefined) {
       context.attachments.delete(containerID, ifName);
       context.changed(known.addresses);
@@ -41,21 +57,10 @@ function isNobodyElses(context: CniContext, hostInterface: string, { containerID
   return owner === undefined || (owner.containerID === containerID && owner.ifName === ifName);
 }
 
-async function release(context: CniContext, handle: string): Promise<boolean> {
-  try {
-    await context.allocator.release(handle);
-    return true;
-  } catch (error) {
-    context.log.warn("addresses are freed later", { handle, error: messageOf(error) });
-    return false;
-  }
-}
-
 /** A DEL that was written down comes before the ADD that follows it: done later it would undo that. */
-export async function finishEarlierDel(context: CniContext, { containerID, ifName }: CniRequest): Promise<void> {
-  const name = attachmentName({ containerID, ifName });
-  if (await finishRecorded(context, name)) return;
-  throw new CniFault(CniCode.TryAgainLater, `an earlier DEL of container ${containerID} is not finished yet`);
+export async function finishEarlierDel(context: CniContext, request: CniRequest): Promise<void> {
+  if (await finishRecorded(context, attachmentName(request))) return;
+  throw new CniFault(CniCode.TryAgainLater, `an earlier DEL of container ${request.containerID} is not finished yet`);
 }
 
 /** Finishes what was left; returns how many are left still. */

@@ -20,7 +20,10 @@ export function identityOf({ args, containerID, ifName, config }: CniRequest): I
   };
 }
 
-/** Of one interface of one container: the name of its files, and of the lock under which its requests wait in line. */
+/**
+ * Of one interface of one container: the name of its files, and of the lock under which its requests wait in line. No
+ * other pair has it: an interface's "-" becomes ":", which neither name can have.
+ */
 export function attachmentName({ containerID, ifName }: Pick<CniRequest, "containerID" | "ifName">): string {
-  return `${containerID}-${ifName}`;
+  return `${containerID}-${ifName.replaceAll("-", ":")}`;
 }

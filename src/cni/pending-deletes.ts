@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { attachmentName } from "./identity.ts";
+import type { CniRequest } from "./request.ts";
 
 export class PendingDeletes {
   readonly #directory: string;
@@ -38,11 +39,12 @@ export class PendingDeletes {
     renameSync(`${this.#directory}/${name}`, `${this.#directory}/.damaged-${name}`);
   }
 
-  add(containerID: string, ifName: string, network: string): void {
-    const config = JSON.stringify({ cniVersion: "1.1.0", name: network, type: "overland" });
-    const variables = ["CNI_COMMAND=DEL", `CNI_CONTAINERID=${containerID}`, `CNI_IFNAME=${ifName}`];
+  add(request: Pick<CniRequest, "containerID" | "ifName" | "plugin">, network: string): void {
+    const { containerID, ifName, plugin } = request;
+    const config = JSON.stringify({ cniVersion: "1.1.0", name: network, type: plugin });
+    const variables = ["CNI_COMMAND=DEL", `CNI_CONTAINERID=${containerID}`, `CNI_IFNAME=${ifName}`, `PLUGIN=${plugin}`];
     const body = `${variables.map((variable) => `${variable}\0`).join("")}\0${config}`;
-    const file = attachmentName({ containerID, ifName });
+    const file = attachmentName(request);
     writeFileSync(`${this.#directory}/.${file}`, body, { mode: 0o600 });
     renameSync(`${this.#directory}/.${file}`, `${this.#directory}/${file}`);
   }

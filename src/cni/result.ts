@@ -1,36 +1,71 @@
 /** The answer to a successful ADD, in the form of the version asked for. */
-import { bitsOf, familyOf, formatAddress } from "../../ipam/net/address.ts";
+import { bitsOf, type Family, familyOf, formatAddress } from "../../ipam/net/address.ts";
+import { containsAddress } from "../../ipam/net/prefix.ts";
 import { GATEWAY_IPV4, GATEWAY_IPV6 } from "../kernel/pod/wiring.ts";
 import type { Attachment } from "./attachments.ts";
+import type { NetworkConfig } from "./config.ts";
+import { ofFamily } from "./delegation.ts";
 
-export function addResult(cniVersion: string, attachment: Attachment): string {
-  const old = cniVersion.startsWith("0.");
+/** Of the main plugin. What plugins before us made comes first, as they said it. */
+export function addResult(config: NetworkConfig, attachment: Attachment): string {
+  const { cniVersion, prevResult } = config;
+  const before = prevResult ?? { interfaces: [], ips: [], routes: [], dns: {} };
   const mtu = cniVersion === "1.1.0" ? { mtu: attachment.mtu } : {};
-  const families = [...new Set(attachment.addresses.map(familyOf))].sort();
+  const families = familiesOf(attachment);
   return JSON.stringify({
     cniVersion,
     interfaces: [
+      ...before.interfaces,
       { name: attachment.hostInterface, mac: attachment.hostMac, ...mtu },
       { name: attachment.ifName, mac: attachment.podMac, ...mtu, sandbox: attachment.netns },
     ],
-    ips: attachment.addresses.map((address) => {
-      const family = familyOf(address);
-      return {
-        // Up to 0.4.0 an address says its family.
-        ...(old ? { version: String(family) } : {}),
-        address: `${formatAddress(address)}/${bitsOf(family)}`,
-        gateway: formatAddress(gatewayOf(family)),
-        interface: 1,
-      };
-    }),
-    routes: families.map((family) => ({
-      dst: family === 4 ? "0.0.0.0/0" : "::/0",
-      gw: formatAddress(gatewayOf(family)),
-    })),
-    dns: {},
+    ips: [
+      ...before.ips,
+      ...attachment.addresses.map((address) => ({
+        ...versionIn(cniVersion, familyOf(address)),
+        address: `${formatAddress(address)}/${bitsOf(familyOf(address))}`,
+        gateway: formatAddress(gatewayOf(familyOf(address))),
+        interface: before.interfaces.length + 1,
+      })),
+    ],
+    routes: [
+      ...before.routes,
+      ...families.map((family) => ({ dst: defaultOf(family), gw: formatAddress(gatewayOf(family)) })),
+    ],
+    dns: { ...before.dns, ...config.dns },
   });
 }
 
-function gatewayOf(family: 4 | 6) {
-  return family === 4 ? GATEWAY_IPV4 : GATEWAY_IPV6;
+/** Of the address delegate: no interfaces, they are the main plugin's. */
+export function delegateResult(config: NetworkConfig, attachment: Attachment): string {
+  const { cniVersion, dns, delegation } = config;
+  const { subnets, gateways, routes } = delegation;
+  const withGateway = familiesOf(attachment).filter((family) => ofFamily(gateways, family) !== undefined);
+  return JSON.stringify({
+    cniVersion,
+    ips: attachment.addresses.map((address) => {
+      const family = familyOf(address);
+      const length = subnets.find((subnet) => containsAddress(subnet, address))?.length ?? bitsOf(family);
+      const gateway = ofFamily(gateways, family);
+      return {
+        ...versionIn(cniVersion, family),
+        address: `${formatAddress(address)}/${length}`,
+        ...(gateway === undefined ? {} : { gateway: formatAddress(gateway) }),
+      };
+    }),
+    routes: routes ?? withGateway.map((family) => ({ dst: defaultOf(family) })),
+    dns,
+  });
 }
+
+/** Up to 0.4.0 an address says its family. */
+function versionIn(cniVersion: string, family: Family): { version?: string } {
+  return cniVersion.startsWith("0.") ? { version: String(family) } : {};
+}
+
+function familiesOf({ addresses }: Attachment): Family[] {
+  return [...new Set(addresses.map(familyOf))].sort();
+}
+
+const defaultOf = (family: Family): string => (family === 4 ? "0.0.0.0/0" : "::/0");
+const gatewayOf = (family: Family) => (family === 4 ? GATEWAY_IPV4 : GATEWAY_IPV6);

@@ -1,10 +1,13 @@
 /** The agent's side of the CNI plugin: a request's octets in, exit status and output out. */
 import { add } from "./add.ts";
+import { isOf } from "./assign.ts";
 import { check } from "./check.ts";
-import { type CniContext, faultOf } from "./context.ts";
+import { SUPPORTED_VERSIONS } from "./config.ts";
+import { type CniContext, faultOf, messageOf } from "./context.ts";
 import { del } from "./del.ts";
+import { addDelegated, checkDelegated } from "./delegate.ts";
 import { CniCode, CniFault, faultDocument } from "./fault.ts";
-import { type CniRequest, readMessage, readRequest, SUPPORTED_VERSIONS, versionOf } from "./request.ts";
+import { type CniRequest, readMessage, readRequest, versionOf } from "./request.ts";
 
 export interface CniAnswer {
   readonly ok: boolean;
@@ -30,16 +33,17 @@ export async function serveCni(context: CniContext, body: Uint8Array): Promise<C
 }
 
 function run(context: CniContext, request: CniRequest): Promise<string> | string {
+  const delegated = request.plugin === "overland-ipam";
   switch (request.command) {
     case "ADD": {
       const reason = context.unavailable();
       if (reason !== undefined) throw new CniFault(CniCode.TryAgainLater, `the agent cannot serve pods yet: ${reason}`);
-      return add(context, request);
+      return delegated ? addDelegated(context, request) : add(context, request);
     }
     case "DEL":
       return del(context, request);
     case "CHECK":
-      return check(context, request);
+      return delegated ? checkDelegated(context, request) : check(context, request);
     case "GC":
       return collect(context, request);
     case "STATUS": {
@@ -62,12 +66,20 @@ async function collect(context: CniContext, request: CniRequest): Promise<string
     );
   }
   const valid = new Set(validAttachments.map(({ containerID, ifname }) => `${containerID}/${ifname}`));
-  for (const { containerID, ifName, network } of context.attachments.all()) {
-    if (network !== name || valid.has(`${containerID}/${ifName}`)) continue;
+  const faults: string[] = [];
+  for (const known of context.attachments.all()) {
+    const { containerID, ifName, network } = known;
+    if (!isOf(request.plugin, known) || network !== name || valid.has(`${containerID}/${ifName}`)) continue;
     context.log.info("collected: the runtime no longer knows it", { containerID, ifName });
-    await del(context, { ...request, command: "DEL", containerID, ifName });
+    try {
+      await del(context, { ...request, command: "DEL", containerID, ifName });
+    } catch (error) {
+      // One that cannot go keeps no other; the runtime repeats GC.
+      faults.push(`${ifName} of ${containerID}: ${messageOf(error)}`);
+    }
   }
-  return "";
+  if (faults.length === 0) return "";
+  throw new CniFault(CniCode.IoFailure, `${faults.length} attachments could not be removed`, faults.join("; "));
 }
 
 function versionOfBody(body: Uint8Array): string {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { addressOf } from "../../ipam/net/address.ts";
+import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { RequestBatch } from "./netlink/batch.ts";
 import { type Netlink, NetlinkSocket } from "./netlink/socket.ts";
 import { withNetns } from "./netns.ts";
@@ -100,6 +100,34 @@ describe("a wired pod", () => {
     expect(pings(host, "fd00:244::1")).toBe(true);
   });
 
+  it("forwards nothing, though the host does, unless it may", () => {
+    const forwards = () =>
+      withNetns(pod.path, () =>
+        ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"].map((path) =>
+          readFileSync(`/proc/sys/${path}`, "utf8"),
+        ),
+      );
+    withNetns(pod.path, () => writeFileSync("/proc/sys/net/ipv4/ip_forward", "1"));
+    network.wire({ ...wiring, forwarding: false });
+    expect(forwards()).toEqual(["0\n", "0\n"]);
+    network.wire({ ...wiring, ifName: "net1", hostInterface: "ovltest1", forwarding: true });
+    expect(forwards()).toEqual(["1\n", "1\n"]);
+  });
+
+  it("keeps the default route of its first interface when it gets a second one", () => {
+    network.wire(wiring);
+    const second = {
+      ...wiring,
+      ...{ ifName: "net1", hostInterface: "ovltest1", addresses: [addressOf("10.244.0.2"), addressOf("fd00:244::2")] },
+    };
+    network.wire(second);
+    expect(network.check(wiring)).toEqual([]);
+    expect(network.check(second)).toEqual([]);
+    expect(ip(pod, "route get 10.1.1.1")).toContain("dev eth0");
+    expect(ip(pod, "-6 route get fd00:1::1")).toContain("dev eth0");
+    for (const address of second.addresses) expect(pings(host, formatAddress(address))).toBe(true);
+  });
+
   it("replaces a host end left over from a pod that is gone", () => {
     const old = makeTestNetns();
     network.wire({ ...wiring, netns: old.path });
@@ -116,6 +144,7 @@ describe("check", () => {
     ["another MTU on the host", "link set HOST mtu 1300", "host", /has mtu 1300 instead of 1450/],
     ["another MAC on the host", "link set HOST address 02:00:00:00:00:01", "host", /MAC 02:00:00:00:00:01 instead/],
     ["a lost IPv4 host route", "route del 10.244.0.1/32", "host", /no route 10.244.0.1\/32 to ovl/],
+    ["a lost gateway on the host", "addr del fe80::ecee:eeff:feee:eeee/64 dev HOST", "host", /lacks the pod's gateway/],
     ["a lost IPv6 host route", "-6 route del fd00:244::1/128", "host", /no route fd00:244::1\/128 to ovl/],
     ["a pod end set down", "link set eth0 down", "pod", /eth0 is down in the pod/],
     ["another MTU in the pod", "link set eth0 mtu 1300", "pod", /eth0 has mtu 1300 instead of 1450 in the pod/],
@@ -124,15 +153,18 @@ describe("check", () => {
     ["a lost IPv6 address", "addr del fd00:244::1/128 dev eth0", "pod", /eth0 lacks the address fd00:244::1\/128/],
     ["a lost IPv4 default", "route del default", "pod", /no default route via 169.254.1.1 on eth0/],
     ["a lost IPv6 default", "-6 route del default", "pod", /no default route via fe80::ecee:eeff:feee:eeee on eth0/],
+    ["another MAC in the pod", "link set eth0 address 02:00:00:00:00:99", "pod", /MAC 02:00:00:00:00:99 instead of 02/],
+    ["a lost way to the gateway", "route del 169.254.1.1/32", "pod", /the pod has no route 169.254.1.1 on eth0/],
     ["a lost neighbour", "neigh del 169.254.1.1 dev eth0", "pod", /no permanent neighbour 169.254.1.1/],
     ["a renamed interface", "link set eth0 name eth9", "pod", /the pod has no interface eth0/],
   ];
   it.each(breaks)("names %s", (_, command, side, finding) => {
-    network.wire(wiring);
+    const known = { ...wiring, mac: "02:00:00:00:00:07" };
+    network.wire(known);
     const netns = side === "host" ? host : pod;
     if (command.includes("name")) ip(netns, "link set eth0 down");
     ip(netns, command.replace("HOST", wiring.hostInterface));
-    expect(network.check(wiring).join("; ")).toMatch(finding);
+    expect(network.check(known).join("; ")).toMatch(finding);
   });
 
   it("names settings that changed, a missing host end and a missing namespace", async () => {

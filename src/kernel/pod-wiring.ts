@@ -41,9 +41,9 @@ export class PodNetwork {
     return this.#removal.remove(hostInterface);
   }
 
-  /** What differs from the wiring, in words. */
-  check(wiring: PodWiring): string[] {
-    return check(this.#host, wiring);
+  /** What differs from the wiring, in words; `learned` as in {@link check}. */
+  check(wiring: PodWiring, learned = false): string[] {
+    return check(this.#host, wiring, learned);
   }
 
   close(): void {

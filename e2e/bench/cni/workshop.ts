@@ -104,7 +104,7 @@ export class Workshop {
     const agent = { nodeName: "bench", socket, stateDir, http: "off", etcd: { endpoints: [ETCD] } };
     this.#write("agent.yaml", JSON.stringify({ ...agent, ipv4Address: "10.1.1.1/24", log: { level: "warn" } }));
     const plugin = join(ROOT, "dist/cni/overland");
-    const config = { cniVersion: "1.0.0", name: "overland", type: "overland", socket, stateDir };
+    const config = { cniVersion: "1.1.0", name: "overland", type: "overland", socket, stateDir };
     const configFile = this.#write("overland.json", JSON.stringify(config));
     this.#start(netns, "etcd", "etcd", "--data-dir", this.#path("etcd"), "--log-level", "warn");
     const env = { ETCD_ENDPOINTS: ETCD };

@@ -5,7 +5,10 @@
  * DEL that is written down for the agent to finish when it is back. C, because a process start is most of what a pod
  * pays for its network: 0.2 ms, where the smallest start of Node.js is 21 ms; static, because a host promises nothing.
  *
- *   request   POST /cni, body: each CNI_* variable as NAME=VALUE NUL, one more NUL, then standard input as it is
+ * Executed under the name overland-ipam it is the address delegate of another main plugin, and says so to the agent.
+ *
+ *   request   POST /cni, body: each CNI_* variable as NAME=VALUE NUL (and PLUGIN=overland-ipam, where that is the name),
+ *             one more NUL, then standard input as it is
  *   reply     200: the body goes to standard output, exit 0; any other status: the same, exit 1
  */
 #define _GNU_SOURCE
@@ -37,6 +40,7 @@ struct octets { char *at; size_t length, room; };
 
 extern char **environ;
 static const char *cni_version = "1.1.0";
+static int is_delegate;
 
 /* Prints a CNI error object and ends with status 1. */
 static void fail(int code, const char *details, const char *format, ...)
@@ -203,12 +207,15 @@ static int without_agent(const char *command, const char *reason, const struct c
 	const char *container = getenv("CNI_CONTAINERID"), *interface = getenv("CNI_IFNAME");
 	if (!safe_name(container) || !safe_name(interface))
 		fail(INVALID_ENVIRONMENT, "", "CNI_CONTAINERID or CNI_IFNAME is missing or has characters that no ID has");
+	/* The agent's own name for it: an interface's "-" as ":", so that no other container and interface have the same. */
 	snprintf(name, sizeof name, "%s-%s", container, interface);
+	for (char *c = name + strlen(name) - strlen(interface); *c; c++)
+		if (*c == '-') *c = ':';
 	write_down(config->state_dir, name, body);
 	return 0;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
 	struct octets input = { 0 }, body = { 0 }, request = { 0 }, reply = { 0 };
 	struct config config = { 0 };
@@ -216,6 +223,8 @@ int main(void)
 	char chunk[65536], head[256], reason[512];
 	ssize_t n;
 
+	const char *slash = count > 0 ? strrchr(arguments[0], '/') : NULL;
+	is_delegate = count > 0 && !strcmp(slash ? slash + 1 : arguments[0], "overland-ipam");
 	signal(SIGPIPE, SIG_IGN);
 	append(&input, "", 0);
 	while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
@@ -233,6 +242,7 @@ int main(void)
 
 	for (char **variable = environ; *variable; variable++)
 		if (!strncmp(*variable, "CNI_", 4)) append(&body, *variable, strlen(*variable) + 1);
+	if (is_delegate) append(&body, "PLUGIN=overland-ipam", sizeof "PLUGIN=overland-ipam");
 	append(&body, "", 1);
 	append(&body, input.at, input.length);
 	int fd = connect_agent(path);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,9 +44,14 @@ interface Outcome {
 }
 
 /** Runs the plugin as a runtime does. `env` holds CNI variables without their prefix. */
-function run(env: Record<string, string>, stdin: string | Buffer, more: Record<string, string> = {}): Promise<Outcome> {
+function run(
+  env: Record<string, string>,
+  stdin: string | Buffer,
+  more: Record<string, string> = {},
+  file = PLUGIN,
+): Promise<Outcome> {
   const cni = Object.fromEntries(Object.entries(env).map(([name, value]) => [`CNI_${name}`, value]));
-  const child = spawn(PLUGIN, { env: { ...cni, ...more }, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(file, { env: { ...cni, ...more }, stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.on("error", () => undefined).end(stdin);
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -111,6 +116,17 @@ describe("the plugin with its agent", () => {
         .sort(),
     );
     expect(request?.body.subarray(end + 2).toString()).toBe(stdin);
+  });
+
+  it("says under which name it was executed, by a link of either kind", async () => {
+    const requests = await startAgent((connection) => connection.end(reply(200, "")));
+    symlinkSync(PLUGIN, join(folder, "overland-ipam"));
+    for (const file of [join(folder, "overland-ipam"), `${PLUGIN}-ipam`, PLUGIN]) {
+      // What the environment says of it is not passed on.
+      expect(await run(add, config(), { PLUGIN: "overland-ipam" }, file)).toEqual({ status: 0, stdout: "" });
+    }
+    const said = requests.map(({ body }) => body.toString().split("\0\0")[0]?.split("\0").at(-1));
+    expect(said).toEqual(["PLUGIN=overland-ipam", "PLUGIN=overland-ipam", expect.stringMatching(/^CNI_/)]);
   });
 
   it("prints an error of the agent and exits with 1", async () => {
@@ -261,6 +277,13 @@ describe("the plugin without its agent", () => {
     const requests = await startAgent((connection) => connection.end(reply(200, "")));
     expect(await run(del, config())).toEqual({ status: 0, stdout: "" });
     expect(text).toBe(requests[0]?.body.toString());
+  });
+
+  it("writes down whose DEL it is, and gives an interface with a dash a name that no other has", async () => {
+    await run({ ...del, IFNAME: "net-1" }, config(), {}, `${PLUGIN}-ipam`);
+    const directory = join(stateDir(), "pending-del");
+    expect(readdirSync(directory)).toEqual(["c1-net:1"]);
+    expect(readFileSync(join(directory, "c1-net:1"), "utf8")).toContain("\0PLUGIN=overland-ipam\0\0");
   });
 
   it("keeps the last of several DELs of one attachment", async () => {

@@ -2,7 +2,7 @@
 import { type Address, formatAddress, sameAddress } from "../../../ipam/net/address.ts";
 import { formatPrefix, hostPrefix, samePrefix } from "../../../ipam/net/prefix.ts";
 import { type Link, readLinks } from "../links.ts";
-import { dumpNeighbours, readNeighbour } from "../netlink/address.ts";
+import { dumpAddresses, dumpNeighbours, readLinkAddress, readNeighbour } from "../netlink/address.ts";
 import { RequestBatch } from "../netlink/batch.ts";
 import { AF_UNSPEC, NUD_PERMANENT, RT_TABLE_MAIN } from "../netlink/constants.ts";
 import { formatMac, getLink, readLink } from "../netlink/link.ts";
@@ -15,9 +15,12 @@ import { GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, hasFamily, type PodWiring } from 
 
 const IFF_UP = 1;
 
-/** What differs; empty when all is as it should be. */
-export function check(host: HostSide, wiring: PodWiring): string[] {
-  return [...checkHost(host, wiring), ...checkPodSide(host, wiring)];
+/**
+ * What differs; empty when all is as it should be.
+ * @param learned the kernel forgot the pod's permanent neighbours when its MAC address was changed: they may be learned
+ */
+export function check(host: HostSide, wiring: PodWiring, learned = false): string[] {
+  return [...checkHost(host, wiring), ...checkPodSide(host, wiring, learned)];
 }
 
 function checkHost(host: HostSide, wiring: PodWiring): string[] {
@@ -40,7 +43,15 @@ function checkHost(host: HostSide, wiring: PodWiring): string[] {
       faults.push(`the host has no route ${formatPrefix(hostPrefix(address))} to ${name}`);
     }
   }
+  if (hasFamily(wiring, 6) && !hasGatewayAddress(host.netlink, found.index)) {
+    faults.push(`the host interface ${name} lacks the pod's gateway ${formatAddress(GATEWAY_IPV6)}`);
+  }
   return [...faults, ...checkHostSysctls(host, wiring)];
+}
+
+function hasGatewayAddress(netlink: Netlink, interfaceIndex: number): boolean {
+  const addresses = dump(netlink, () => requestOf(dumpAddresses), readLinkAddress);
+  return addresses.some((one) => one.interfaceIndex === interfaceIndex && sameAddress(one.address, GATEWAY_IPV6));
 }
 
 /** Asks for the one route, since the host's table may hold half a million. */
@@ -83,7 +94,7 @@ function readOrMissing(path: string): string {
   }
 }
 
-function checkPodSide(host: HostSide, wiring: PodWiring): string[] {
+function checkPodSide(host: HostSide, wiring: PodWiring, learned: boolean): string[] {
   let pod: Netlink;
   try {
     pod = host.openSocket(wiring.netns);
@@ -95,7 +106,7 @@ function checkPodSide(host: HostSide, wiring: PodWiring): string[] {
     const link = links.find(({ name }) => name === wiring.ifName);
     const faults = links.some(({ name, up }) => name === "lo" && up) ? [] : ["lo is down in the pod"];
     if (link === undefined) return [...faults, `the pod has no interface ${wiring.ifName}`];
-    return [...faults, ...checkPodLink(link, wiring), ...checkWays(pod, link, wiring)];
+    return [...faults, ...checkPodLink(link, wiring), ...checkWays(pod, link, wiring, learned)];
   } finally {
     pod.close();
   }
@@ -118,7 +129,7 @@ function checkPodLink(link: Link, { ifName, mtu, mac, addresses }: PodWiring): s
 }
 
 /** The default routes, and the gateways' neighbour entries that make them work. */
-function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
+function checkWays(pod: Netlink, link: Link, wiring: PodWiring, learned: boolean): string[] {
   const routes = dump(pod, () => requestOf((batch) => dumpRoutes(batch, AF_UNSPEC)), readRoute);
   const neighbours = dump(pod, () => requestOf(dumpNeighbours), readNeighbour);
   const gateways = ([4, 6] as const)
@@ -127,15 +138,28 @@ function checkWays(pod: Netlink, link: Link, wiring: PodWiring): string[] {
   return gateways.flatMap((gateway) => {
     const faults: string[] = [];
     const text = formatAddress(gateway);
+    if (!routes.some((route) => isDirect(route, gateway, link.index))) {
+      faults.push(`the pod has no route ${text} on ${link.name}`);
+    }
     if (!routes.some((route) => isDefaultVia(route, gateway, link.index))) {
       faults.push(`the pod has no default route via ${text} on ${link.name}`);
     }
     const entry = neighbours.find((n) => n.interfaceIndex === link.index && sameAddress(n.address, gateway));
-    if (entry === undefined || (entry.state & NUD_PERMANENT) === 0 || formatMac(entry.mac) !== HOST_MAC) {
+    const permanent = entry !== undefined && (entry.state & NUD_PERMANENT) !== 0 && formatMac(entry.mac) === HOST_MAC;
+    if (!permanent && !learned) {
       faults.push(`the pod has no permanent neighbour ${text} with MAC ${HOST_MAC}`);
     }
     return faults;
   });
+}
+
+function isDirect({ prefix, table, target }: KernelRoute, gateway: Address, interfaceIndex: number): boolean {
+  return (
+    table === RT_TABLE_MAIN &&
+    samePrefix(prefix, hostPrefix(gateway)) &&
+    target.kind === "unicast" &&
+    target.nextHops.some((hop) => hop.interfaceIndex === interfaceIndex && hop.gateway === undefined)
+  );
 }
 
 function isDefaultVia({ prefix, table, target }: KernelRoute, gateway: Address, interfaceIndex: number): boolean {

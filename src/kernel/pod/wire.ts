@@ -23,6 +23,7 @@ import {
   hasFamily,
   POD_ROUTE_METRIC,
   type PodWiring,
+  podRouteMetric,
   type WiredPod,
   WiringFault,
 } from "./wiring.ts";
@@ -101,10 +102,11 @@ function enterPod(host: HostSide, wiring: PodWiring): Netlink {
       throw new WiringFault("netns-invalid", `${wiring.netns} is the host's own network namespace`);
     }
     const socket = host.openSocket(wiring.netns);
-    if (hasFamily(wiring, 6)) {
-      withNetns(wiring.netns, () => {
-        for (const link of ["default", "lo"]) ensureSysctl(`net/ipv6/conf/${link}/disable_ipv6`, 0);
-      });
+    try {
+      withNetns(wiring.netns, () => setPodSysctls(wiring));
+    } catch (error) {
+      socket.close();
+      throw error;
     }
     return socket;
   } catch (error) {
@@ -115,6 +117,16 @@ function enterPod(host: HostSide, wiring: PodWiring): Netlink {
     if (code === "EINVAL") throw new WiringFault("netns-invalid", `${wiring.netns} is no network namespace`, code);
     throw asFault(error);
   }
+}
+
+function setPodSysctls(wiring: PodWiring): void {
+  if (hasFamily(wiring, 6)) {
+    for (const link of ["default", "lo"]) ensureSysctl(`net/ipv6/conf/${link}/disable_ipv6`, 0);
+  }
+  if (wiring.forwarding === undefined) return;
+  const value = wiring.forwarding ? 1 : 0;
+  ensureSysctl("net/ipv4/ip_forward", value);
+  if (KERNEL_HAS_IPV6) ensureSysctl("net/ipv6/conf/all/forwarding", value);
 }
 
 function sameFile(a: string, b: string): boolean {
@@ -156,7 +168,7 @@ function podSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {
   if (KERNEL_HAS_IPV6) links.setNoGeneratedAddress(batch, index);
   links.setLinkUp(batch, { index });
   for (const address of wiring.addresses) addAddress(batch, index, hostPrefix(address));
-  const marks = { protocol: RTPROT_STATIC, metric: 0 };
+  const marks = { protocol: RTPROT_STATIC, metric: podRouteMetric(wiring.ifName, index) };
   const direct = { kind: "unicast", nextHops: [{ interfaceIndex: index }] } as const;
   const gateway = (address: Address) =>
     ({ kind: "unicast", nextHops: [{ gateway: address, interfaceIndex: index }] }) as const;

@@ -13,6 +13,8 @@ export interface PodWiring {
   readonly mtu: number;
   /** The pod end's MAC address; a random one where absent. */
   readonly mac?: string;
+  /** May the pod forward packets of others? Absent: left as it is. A new namespace has what the host has. */
+  readonly forwarding?: boolean;
 }
 
 export interface WiredPod {
@@ -68,3 +70,14 @@ export function hostInterfaceName(namespace: string, pod: string, ifName: string
 export function hasFamily(wiring: PodWiring, family: 4 | 6): boolean {
   return wiring.addresses.some((address) => familyOf(address) === family);
 }
+
+/**
+ * Metric of the routes in the pod. A second interface must not take the first one's default route, in which all the
+ * pod's connections are; its own serves what is bound to it.
+ */
+export function podRouteMetric(ifName: string, index: number): number {
+  return ifName === "eth0" ? 0 : SECOND_INTERFACES_METRIC + index;
+}
+
+/** Behind the 1024 that IPv6 makes of 0. */
+const SECOND_INTERFACES_METRIC = 2048;

@@ -1,0 +1,112 @@
+/** From a request to its addresses, and back: the same for pods wired here and for those of other main plugins. */
+
+import { formatAddress } from "../../ipam/net/address.ts";
+import type { Assigned } from "../../ipam/plan.ts";
+import type { Attachment } from "./attachments.ts";
+import { type CniContext, faultOf, messageOf } from "./context.ts";
+import { CniCode, CniFault } from "./fault.ts";
+import type { Identity } from "./identity.ts";
+import type { CniRequest, Plugin } from "./request.ts";
+
+export async function assign(
+  context: CniContext,
+  { config, containerID, ifName }: CniRequest,
+  { namespace, pod, handle }: Identity,
+): Promise<readonly Assigned[]> {
+  const families = config.families ?? context.families();
+  if (families.length === 0) {
+    const todo = "apply an IPPool whose nodeSelector matches this node: overland get ippools";
+    throw new CniFault(CniCode.TryAgainLater, "there is no IPPool that this node may take addresses from", todo);
+  }
+  const workload = {
+    handle,
+    containerID,
+    ifName,
+    ...(namespace === "" ? {} : { namespace }),
+    ...(pod === "" ? {} : { pod }),
+  };
+  const { addresses } = config.askedFor;
+  try {
+    return await context.allocator.assign({
+      ...{ workload, families },
+      ...(config.pools.length === 0 ? {} : { pools: config.pools }),
+      ...(addresses.length === 0 ? {} : { addresses }),
+    });
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+/** False when they are left, because etcd does not answer. */
+export async function release(context: CniContext, handle: string): Promise<boolean> {
+  try {
+    await context.allocator.release(handle);
+    return true;
+  } catch (error) {
+    context.log.warn("addresses are freed later", { handle, error: messageOf(error) });
+    return false;
+  }
+}
+
+/** A runtime that repeats its request may not ask for something else under the same name. */
+export function checkSameAddresses(request: CniRequest, known: Attachment): void {
+  const held = known.addresses.map(formatAddress);
+  const asked = request.config.askedFor.addresses.map(formatAddress);
+  if (asked.every((address) => held.includes(address))) return;
+  const text = `container ${known.containerID} has ${known.ifName} already, with other addresses: DEL it first`;
+  throw new CniFault(CniCode.WiringFailed, text, `it has ${held.join(", ")}; asked: ${asked.join(", ")}`);
+}
+
+/** How long CHECK waits for etcd. A pod whose wiring is sound works without it. */
+const LOOK_UP_MS = 2_000;
+
+/** Does the store say that the handle holds exactly these addresses? Nothing is said when it cannot be asked. */
+export async function assignmentDifferences(context: CniContext, known: Attachment): Promise<string[]> {
+  const { handle } = known;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${LOOK_UP_MS} ms`)), LOOK_UP_MS);
+  });
+  try {
+    const assigned = await Promise.race([context.allocator.assignmentsOf(handle), late]);
+    const stored = assigned.map(({ address }) => formatAddress(address));
+    const has = known.addresses.map(formatAddress);
+    return [
+      ...has
+        .filter((address) => !stored.includes(address))
+        .map((address) => `${address} is not held by ${handle} in etcd`),
+      ...stored
+        .filter((address) => !has.includes(address))
+        .map((address) => `${handle} holds ${address} in etcd as well, which the pod does not have`),
+    ];
+  } catch (error) {
+    context.log.warn("CHECK could not compare with etcd", { handle, error: messageOf(error) });
+    return [];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** An interface of a container is wired here or by another main plugin: what one of the two has, the other keeps off. */
+export function ownRecord(context: CniContext, { containerID, ifName, plugin }: CniRequest): Attachment | undefined {
+  const known = context.attachments.get(containerID, ifName);
+  return isOf(plugin, known) ? known : undefined;
+}
+
+export const isOf = (plugin: Plugin, record: Attachment | undefined): boolean =>
+  (record?.delegated ?? false) === (plugin === "overland-ipam");
+
+export function checkOwner(context: CniContext, { containerID, ifName, plugin }: CniRequest): void {
+  const known = context.attachments.get(containerID, ifName);
+  if (known === undefined || isOf(plugin, known)) return;
+  const who = known.delegated === true ? "another plugin, with addresses from overland-ipam" : "overland itself";
+  const text = `${ifName} of container ${containerID} is wired by ${who}: DEL it first`;
+  throw new CniFault(CniCode.WiringFailed, text, `network ${known.network}`);
+}
+
+/** Frees what the request is about, unless the other kind has it: handles are made of names that it may share. */
+export async function releaseOwn(context: CniContext, request: CniRequest, handle: string): Promise<boolean> {
+  const other = context.attachments.get(request.containerID, request.ifName);
+  if (other?.handle === handle && !isOf(request.plugin, other)) return true;
+  return await release(context, handle);
+}
