@@ -120,7 +120,11 @@ export class Containerd {
       const doomed = [...descendants(daemons), ...daemons];
       if (doomed.length === 0) break;
       for (const pid of doomed) kill(pid);
-      await eventually(`processes of ${this.name} end`, 10, () => !doomed.some((pid) => existsSync(`/proc/${pid}/ns/net`)));
+      await eventually(
+        `processes of ${this.name} end`,
+        10,
+        () => !doomed.some((pid) => existsSync(`/proc/${pid}/ns/net`)),
+      );
     }
     for (const point of mountsUnder(this.directory)) await run(["umount", "-l", point]);
     removeCgroups(this.name);
@@ -217,7 +221,9 @@ function kill(pid: number): void {
 
 /** The last one mounted first. */
 function mountsUnder(directory: string): string[] {
-  const points = readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4] ?? "");
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
   return points.filter((point) => point === directory || point.startsWith(`${directory}/`)).reverse();
 }
 

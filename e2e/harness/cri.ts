@@ -77,7 +77,9 @@ export class Cri {
 
   /** Gives the sandbox's id. */
   async run(pod: PodRequest): Promise<string> {
-    const { pod_sandbox_id } = await this.#ask<{ pod_sandbox_id: string }>("RunPodSandbox", { config: this.#config(pod) });
+    const { pod_sandbox_id } = await this.#ask<{ pod_sandbox_id: string }>("RunPodSandbox", {
+      config: this.#config(pod),
+    });
     return pod_sandbox_id;
   }
 
