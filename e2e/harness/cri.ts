@@ -70,6 +70,13 @@ export class Cri {
     return status.conditions;
   }
 
+  /** The configuration lists that the runtime goes by now, as they were read. */
+  async networkConfigurations(): Promise<readonly string[]> {
+    const { info } = await this.#ask<{ info: { cniconfig: string } }>("Status", { verbose: true });
+    const { Networks } = JSON.parse(info.cniconfig) as { Networks: readonly { Config: { Source: string } }[] };
+    return Networks.map(({ Config }) => Config.Source);
+  }
+
   async hasImage(): Promise<boolean> {
     const asked = { image: { image: POD_IMAGE } };
     return (await call<{ image: object | null }>(this.#images, "ImageStatus", asked)).image !== null;

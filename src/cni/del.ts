@@ -3,6 +3,7 @@
  *
  * It never fails for want of anybody: with etcd away what is left to do is written down and done later.
  */
+import { existsSync } from "node:fs";
 import { type CniContext, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import { attachmentName, identityOf } from "./identity.ts";
@@ -56,6 +57,22 @@ export async function finishEarlierDel(context: CniContext, { containerID, ifNam
   const name = attachmentName({ containerID, ifName });
   if (await finishRecorded(context, name)) return;
   throw new CniFault(CniCode.TryAgainLater, `an earlier DEL of container ${containerID} is not finished yet`);
+}
+
+/**
+ * A container that is started anew under its old ID although nobody asked for the DEL, as `ctr run --detach` has it.
+ * Its old namespace is gone, so nothing can be using what it had.
+ */
+export async function makeUpForMissingDel(context: CniContext, request: CniRequest): Promise<void> {
+  const { containerID, ifName, netns, config } = request;
+  const known = context.attachments.get(containerID, ifName);
+  if (known === undefined || known.netns === netns) return;
+  // Where the new one cannot be seen either, the agent does not see the host's namespaces at all.
+  if (existsSync(known.netns) || !existsSync(netns)) return;
+  context.log.info("a container is started anew without a DEL of what it had", { containerID, ifName });
+  if (await finished(context, request)) return;
+  context.pending.add(containerID, ifName, config.name);
+  throw new CniFault(CniCode.TryAgainLater, `the addresses that container ${containerID} had cannot be freed yet`);
 }
 
 /** Finishes what was left; returns how many are left still. */
