@@ -2,14 +2,16 @@
  * The agent is killed or told to stop while a node's pods start and end by the dozen: every request comes to an end,
  * says honestly how, and what is asked for again succeeds. No address is lost, none is given twice.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "@jest/globals";
 import { settled } from "./harness/agent.ts";
 import {
+  add,
   addressesOf,
   type CniAnswer,
   cni,
+  del,
   newSandbox,
   readError,
   readResult,
@@ -76,6 +78,28 @@ async function during(
 }
 
 describe("an agent that goes away in the middle of its work", () => {
+  lab.proof(
+    "killed between a pod's wiring and its record: the same ADD asked again is done, and so is its DEL",
+    async () => {
+      const before = await now();
+      const sandbox = await newSandbox(lab.name, "unrecorded");
+      const first = await add(node(), sandbox);
+      const former = processIn(node().netns, "agent", "--config");
+      await end(former);
+      rmSync(`${node().stateDir}/attachments/${sandbox.containerID}-eth0.json`);
+      startAgain(former, `${lab.plan.log}/r1n1-agent-again.log`);
+      await settled(node());
+      const again = await add(node(), sandbox);
+      expect(addressesOf(again)).toEqual(addressesOf(first));
+      expect((await now()).interfaces).toHaveLength(before.interfaces.length + 1);
+      expect(await cni("CHECK", node(), sandbox)).toMatchObject({ code: 0 });
+      await reaches(lab.netns("vm1"), addressesOf(again));
+      await del(node(), sandbox);
+      expect(await now()).toEqual(before);
+      await removeSandbox(sandbox);
+    },
+  );
+
   for (const name of ["SIGKILL", "SIGTERM"] as const) {
     lab.proof(
       `by ${name}: each of 100 ADDs is done or refused for now, and one asked again is done`,

@@ -92,10 +92,8 @@ describe("containerd", () => {
       for (const address of pod.addresses) expect(inside).toMatch(new RegExp(` ${address}/(32|128) `));
       await reaches(lab.netns("vm1"), pod.addresses);
     }
-    const [shell, _] = [
-      await containerd.cri.container(here.id, client, []),
-      await other.cri.container(there.id, server, ["serve", "8080", "it is me"]),
-    ];
+    const shell = await containerd.cri.container(here.id, client, []);
+    await other.cri.container(there.id, server, ["serve", "8080", "it is me"]);
     for (const address of there.addresses)
       expect(await containerd.cri.exec(shell, ["/pod", "dial", address, "8080"])).toBe("it is me");
     for (const [from, to] of [[here, there] as const, [there, here] as const])

@@ -6,7 +6,7 @@
  */
 import { statSync } from "node:fs";
 import type { Assigned } from "../../ipam/plan.ts";
-import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
+import { type PodWiring, type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { finishEarlierDel, makeUpForMissingDel } from "./del.ts";
@@ -91,8 +91,7 @@ async function wire(
   const mtu = config.mtu ?? context.mtu();
   const addresses = assigned.map(({ address }) => address);
   try {
-    const wired: WiredPod = context.network.wire({ netns, ifName, hostInterface, addresses, mtu });
-    const { hostMac, podMac } = wired;
+    const { hostMac, podMac } = await wireOverLeftovers(context, { netns, ifName, hostInterface, addresses, mtu });
     const attachment: Attachment = {
       ...{ containerID, ifName, network: config.name, handle, namespace, pod },
       ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
@@ -102,6 +101,19 @@ async function wire(
   } catch (error) {
     await undo(context, request, { handle, hostInterface }, error);
     throw wiringFault(error);
+  }
+}
+
+/** A pair that nobody's record tells of is what an agent left that was killed before it could write one. */
+async function wireOverLeftovers(context: CniContext, wiring: PodWiring): Promise<WiredPod> {
+  const { hostInterface } = wiring;
+  try {
+    return context.network.wire(wiring);
+  } catch (error) {
+    const taken = error instanceof WiringFault && error.code === "interface-taken";
+    if (!taken || context.attachments.all().some((one) => one.hostInterface === hostInterface)) throw error;
+    await context.network.unwire(hostInterface);
+    return context.network.wire(wiring);
   }
 }
 
