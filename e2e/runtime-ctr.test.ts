@@ -2,7 +2,7 @@
  * Containers that `ctr run --cni` makes: no pod, no kubelet, a network namespace known by the process's number alone.
  * And what containerd makes of a network configuration: which versions it takes, and what it asks of the plugin.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "@jest/globals";
 import { settled } from "./harness/agent.ts";
 import { plugin } from "./harness/cni.ts";
@@ -128,6 +128,19 @@ describe("containerd without a kubelet", () => {
       containerd.configureNetwork();
     });
   }
+
+  lab.proof(
+    "no pod starts without the loopback plugin beside ours, and nothing is left of the one that did not",
+    async () => {
+      const before = await now();
+      const loopback = `${containerd.directory}/opt-cni/bin/loopback`;
+      renameSync(loopback, `${loopback}-away`);
+      await expect(containerd.cri.run({ name: "deaf" })).rejects.toThrow(/failed to find plugin "loopback"/);
+      renameSync(`${loopback}-away`, loopback);
+      expect(await now()).toEqual(before);
+      expect(await containerd.cri.list()).toEqual([]);
+    },
+  );
 
   lab.proof(
     "containerd asks for ADD and DEL alone: with ADD's result when it stops, with nothing when it removes",

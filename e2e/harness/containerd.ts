@@ -37,6 +37,8 @@ export class Containerd {
   readonly node: NodeStatus;
   readonly log: string;
   readonly cri: Cri;
+  /** Directories that were not on the machine. */
+  readonly #made: string[] = [];
 
   constructor(lab: string, node: NodeStatus, log: string) {
     this.name = `overland-${lab}-${node.name}`;
@@ -73,7 +75,10 @@ export class Containerd {
 
   /** Starts the program: at first, and again after it was ended. */
   async launch(): Promise<void> {
-    for (const place of Object.keys(PLACES)) mkdirSync(place, { recursive: true });
+    for (const place of Object.keys(PLACES)) {
+      const made = mkdirSync(place, { recursive: true });
+      if (made !== undefined) this.#made.push(place, made);
+    }
     const mounts = Object.entries(PLACES).map(
       ([place, part]) =>
         `mount --make-private "$(stat -c %m ${place})"; mount --bind ${this.directory}/${part} ${place}`,
@@ -128,7 +133,7 @@ export class Containerd {
     }
     for (const point of mountsUnder(this.directory)) await run(["umount", "-l", point]);
     removeCgroups(this.name);
-    for (const directory of [this.directory, ...Object.keys(PLACES)]) removeIfEmpty(directory);
+    for (const directory of [this.directory, ...this.#made.splice(0)]) removeIfEmpty(directory);
   }
 
   get #plugins(): string {

@@ -1,4 +1,4 @@
-/** An OCI image made on the spot, of one static program: scenarios need no registry. */
+/** An OCI image of one static program, put together here: scenarios need no registry for it. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
