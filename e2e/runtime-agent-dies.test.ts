@@ -4,6 +4,7 @@
  */
 import { readdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect } from "@jest/globals";
 import { settled } from "./harness/agent.ts";
 import {
@@ -20,9 +21,9 @@ import {
 } from "./harness/cni.ts";
 import { footprint } from "./harness/footprint.ts";
 import { ScenarioLab } from "./harness/lab.ts";
-import { end, processIn, startAgain } from "./harness/processes.ts";
+import { end, frozen, processIn, startAgain } from "./harness/processes.ts";
 import { reaches } from "./harness/traffic.ts";
-import { eventually } from "./harness/wait.ts";
+import { always, eventually } from "./harness/wait.ts";
 
 const lab = new ScenarioLab("e2edies", { racks: 1, nodes: 1, pods: 0 });
 const node = () => lab.node("r1n1");
@@ -96,6 +97,25 @@ describe("an agent that goes away in the middle of its work", () => {
       await reaches(lab.netns("vm1"), addressesOf(again));
       await del(node(), sandbox);
       expect(await now()).toEqual(before);
+      await removeSandbox(sandbox);
+    },
+  );
+
+  lab.proof(
+    "frozen until the runtime gave a pod up with a DEL: the ADD of which nobody awaits the end is not done",
+    async () => {
+      const before = await now();
+      const sandbox = await newSandbox(lab.name, "given-up");
+      await frozen(processIn(node().netns, "agent", "--config"), async () => {
+        expect(readError(await cni("ADD", node(), sandbox)).code).toBe(TRY_AGAIN);
+        expect(await cni("DEL", node(), sandbox)).toMatchObject({ code: 0 });
+      });
+      await eventually("the DEL that was written down is done", 15, () => recorded().length === 0);
+      await eventually("all is as it was", 5, async () => {
+        expect(await now()).toEqual(before);
+        return true;
+      });
+      await always("nothing comes after", 3, async () => isDeepStrictEqual(await now(), before));
       await removeSandbox(sandbox);
     },
   );
