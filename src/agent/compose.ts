@@ -10,6 +10,7 @@
  */
 
 import type { Server } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
@@ -58,6 +59,9 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
       log.info("overland agent stops; routes and pods stay");
       stopGivingBack();
       for (const server of servers) server.close();
+      // A pod half made is work for the runtime and for the next agent; one more moment and it is whole.
+      await parts.quiet();
+      for (const server of servers) server.closeAllConnections();
       await parts.stop();
       await log.close();
     },
@@ -123,6 +127,11 @@ function assemble(config: AgentConfig, log: Log, version: string) {
       loaded = true;
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
+    },
+    async quiet() {
+      await pods.quiet();
+      // The last answers go out.
+      await setImmediate();
     },
     async stop() {
       configuration.stop();

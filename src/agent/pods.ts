@@ -19,6 +19,8 @@ import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
 
 const PENDING_RETRY_MS = 5_000;
+/** Of a stop: more than a request takes as long as etcd answers, less than anybody waits for a stop. */
+const REQUESTS_END_MS = 2_000;
 const RANDOM_STEPS = 2 ** 32;
 
 export interface PodsOptions {
@@ -44,6 +46,7 @@ export class Pods {
   #mtu = 1500;
   #timer: NodeJS.Timeout | undefined;
   #finishing = false;
+  readonly #serving = new Set<Promise<CniAnswer>>();
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -74,7 +77,17 @@ export class Pods {
   }
 
   serve(body: Uint8Array): Promise<CniAnswer> {
-    return serveCni(this.#context, body);
+    const answer = serveCni(this.#context, body).finally(() => this.#serving.delete(answer));
+    this.#serving.add(answer);
+    return answer;
+  }
+
+  /** Resolves when no request is under way any more, or none that ends soon. */
+  async quiet(): Promise<void> {
+    const late = sleep(REQUESTS_END_MS, "late", { ref: false });
+    while (this.#serving.size > 0) {
+      if ((await Promise.race([Promise.allSettled(this.#serving), late])) === "late") return;
+    }
   }
 
   configure(configured: Configured): void {

@@ -10,7 +10,7 @@ import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
-import { finishEarlierDel } from "./del.ts";
+import { finishEarlierDel, makeUpForMissingDel } from "./del.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import { attachmentName, type Identity, identityOf } from "./identity.ts";
 import type { CniRequest } from "./request.ts";
@@ -31,6 +31,7 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
   return context.locks.run(attachmentName(request), async () => {
     await finishEarlierDel(context, request);
+    await makeUpForMissingDel(context, request);
     return await context.locks.run(identity.hostInterface, work);
   });
 }

@@ -3,6 +3,7 @@
  *
  * It never fails for want of anybody: with etcd away what is left to do is written down and done later.
  */
+import { existsSync } from "node:fs";
 import { ownRecord, releaseOwn } from "./assign.ts";
 import { type CniContext, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
@@ -61,6 +62,22 @@ function isNobodyElses(context: CniContext, hostInterface: string, { containerID
 export async function finishEarlierDel(context: CniContext, request: CniRequest): Promise<void> {
   if (await finishRecorded(context, attachmentName(request))) return;
   throw new CniFault(CniCode.TryAgainLater, `an earlier DEL of container ${request.containerID} is not finished yet`);
+}
+
+/**
+ * A container that is started anew under its old ID although nobody asked for the DEL, as `ctr run --detach` has it.
+ * Its old namespace is gone, so nothing can be using what it had.
+ */
+export async function makeUpForMissingDel(context: CniContext, request: CniRequest): Promise<void> {
+  const { containerID, ifName, netns } = request;
+  const known = context.attachments.get(containerID, ifName);
+  if (known === undefined || known.netns === netns) return;
+  // Where the new one cannot be seen either, the agent does not see the host's namespaces at all.
+  if (existsSync(known.netns) || !existsSync(netns)) return;
+  context.log.info("a container is started anew without a DEL of what it had", { containerID, ifName });
+  if (await finished(context, request)) return;
+  context.pending.add(request, request.config.name);
+  throw new CniFault(CniCode.TryAgainLater, `the addresses that container ${containerID} had cannot be freed yet`);
 }
 
 /** Finishes what was left; returns how many are left still. */

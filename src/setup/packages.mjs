@@ -32,6 +32,9 @@ const SIGNS = {
   gcc: [["gcc"]],
   "libc6-dev": [["/usr/include/stdio.h"]],
   "musl-tools": [["musl-gcc", ...staticLibraries()]],
+  containerd: [["containerd"], ["containerd-shim-runc-v2"], ["ctr"]],
+  runc: [["runc"]],
+  iptables: [["iptables"], ["ip6tables"]],
   "containernetworking-plugins": [["/usr/lib/cni/ptp", "/opt/cni/bin/ptp"]],
 };
 
@@ -42,6 +45,7 @@ const SERVICES = {
   openbgpd: ["openbgpd", "bgplgd"],
   exabgp: ["exabgp"],
   "etcd-server": ["etcd"],
+  containerd: ["containerd"],
 };
 const POLICY = "/usr/sbin/policy-rc.d";
 

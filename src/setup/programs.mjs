@@ -17,6 +17,8 @@ const UNIT = [
 ];
 /** Peers of the e2e scenarios beside those of the lab. */
 const PEERS = ["gobgpd", "openbgpd", "exabgp"];
+/** What makes pods in the e2e scenarios; portmap calls iptables, and their one program is linked statically. */
+const RUNTIME = ["containerd", "runc", "containernetworking-plugins", "iptables", "libc6-dev"];
 const REFERENCE_PLUGINS = ["containernetworking-plugins", "libc6-dev"];
 /** BIRD and FRR are compared with, too, but the lab has them already. */
 const OTHER_SPEAKERS = ["gobgpd", "openbgpd", "libc6-dev"];
@@ -47,8 +49,13 @@ const bench = ([name]) => [...LAB, ...(name === "bgp" ? OTHER_SPEAKERS : REFEREN
  */
 export const PROGRAMS = {
   lab: { needs: LAB, root: true, plugin: true, command: lab },
-  test: { needs: [...new Set([...LAB, ...UNIT, ...PEERS, "procps"])], root: true, plugin: true, command: task("test") },
-  e2e: { needs: [...LAB, ...PEERS, "bgpdump", "procps"], root: true, plugin: true, command: task("e2e") },
+  test: {
+    needs: [...new Set([...LAB, ...UNIT, ...PEERS, ...RUNTIME, "procps"])],
+    root: true,
+    plugin: true,
+    command: task("test"),
+  },
+  e2e: { needs: [...LAB, ...PEERS, ...RUNTIME, "bgpdump", "procps"], root: true, plugin: true, command: task("e2e") },
   bench: { needs: bench, root: true, plugin: true, command: task("bench") },
   build: { needs: COMPILER, root: false, plugin: false, command: task("build") },
   check: { needs: [], root: false, plugin: false, command: task("check") },

@@ -84,7 +84,7 @@ const RECEIVE_BUFFER = new Uint8Array(1 << 18);
 export type MessageVisit = (octets: Uint8Array, start: number, end: number) => void;
 
 export class NetlinkSocket implements Netlink {
-  readonly #fd: number;
+  #fd: number;
   /** The kernel's events say which port asked for the change: this one's. */
   readonly port: number;
   #sequence = 1;
@@ -108,6 +108,8 @@ export class NetlinkSocket implements Netlink {
 
   close(): void {
     close(this.#fd);
+    // The number may be another one's file in a moment: whoever still asks is refused.
+    this.#fd = -1;
   }
 
   /** Sends the requests in one datagram and gives those the kernel refused. It goes on after a refused one. */
