@@ -123,7 +123,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
     },
     async stop() {
       configuration.stop();
-      pods.stop();
+      await pods.stop();
       await routing.stop();
       await store.close();
     },

@@ -18,6 +18,8 @@ import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
 
 const PENDING_RETRY_MS = 5_000;
+/** Less than a stop may take in all, and as much as a call to an etcd that hangs. */
+const DRAIN_MS = 3_000;
 const RANDOM_STEPS = 2 ** 32;
 
 export interface PodsOptions {
@@ -41,6 +43,8 @@ export class Pods {
   #mtu = 1500;
   #timer: NodeJS.Timeout | undefined;
   #finishing = false;
+  #stopping = false;
+  readonly #serving = new Set<Promise<unknown>>();
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -71,7 +75,7 @@ export class Pods {
   }
 
   serve(body: Uint8Array): Promise<CniAnswer> {
-    return serveCni(this.#context, body);
+    return this.#toItsEnd(serveCni(this.#context, body));
   }
 
   configure(configured: Configured): void {
@@ -96,13 +100,26 @@ export class Pods {
         await sleep(500, undefined, { ref: false });
       }
     }
-    this.#timer = setInterval(() => void this.#finishPending(), PENDING_RETRY_MS);
-    await this.#finishPending();
+    if (this.#stopping) return;
+    this.#timer = setInterval(() => void this.#toItsEnd(this.#finishPending()), PENDING_RETRY_MS);
+    await this.#toItsEnd(this.#finishPending());
   }
 
-  stop(): void {
+  /** What is under way comes to its end first: a request cut in two is one that a runtime must clean up after. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
     clearInterval(this.#timer);
+    await Promise.race([Promise.allSettled(this.#serving), sleep(DRAIN_MS, undefined, { ref: false })]);
     this.#network.close();
+  }
+
+  async #toItsEnd<T>(work: Promise<T>): Promise<T> {
+    this.#serving.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#serving.delete(work);
+    }
   }
 
   async #finishPending(): Promise<void> {
@@ -132,6 +149,7 @@ export class Pods {
       mtu: () => this.#mtu,
       changed: () => this.#options.changed(),
       unavailable: () => {
+        if (this.#stopping) return "it is stopping";
         if (this.#configured === undefined) return "the resources are not read yet";
         return this.notReady[0];
       },
