@@ -189,6 +189,9 @@ function assignExactly(draft: Draft, workload: Workload, address: Address, now: 
   const owner = block.allocations.get(ordinal);
   if (owner === undefined) return { done: take(draft, workload, block, ordinal, now) };
   if (!fresh.has(blockKey(cidr))) return { need: { read: [blockKey(cidr)] } };
+  // Given to this handle by an earlier process: its record, not looked at yet, says so.
+  const record = handleKey(workload.handle);
+  if (owner.handle === workload.handle && !fresh.has(record)) return { need: { read: [record] } };
   return {
     refusal: new Refusal("address-in-use", `address ${formatAddress(address)} is used by ${ownerText(owner)}`, true),
   };
