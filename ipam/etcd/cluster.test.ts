@@ -246,9 +246,9 @@ describe("allocators", () => {
     const nodes = stores.map((store, i) => allocatorOnTime(store, `n${i}`, pools));
     const held = new Map<string, readonly string[]>();
     const failed = new Map<string, Allocator>();
-    let over = false;
+    const over = new AbortController();
     const life = async (node: Allocator, name: string) => {
-      for (let n = 0; !over; n++) {
+      for (let n = 0; !over.signal.aborted; n++) {
         const handle = `${name}-${n}`;
         const answer = await node.assign(requestOf(handle)).then(texts, () => undefined);
         if (answer === undefined) failed.set(handle, node);
@@ -276,7 +276,7 @@ describe("allocators", () => {
     await sleep(3000);
     await Promise.all(members.map((member) => member.start()));
     await sleep(1000);
-    over = true;
+    over.abort();
     await Promise.all(lives);
     // As a runtime does: a DEL for each request that failed.
     for (const [handle, node] of failed) await eventually(() => node.release(handle), RECOVERY_MS);
