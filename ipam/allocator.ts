@@ -88,6 +88,11 @@ export class Allocator {
     return this.#view.ownBlocks();
   }
 
+  /** Records and unsettled writes kept in memory, as a number: what must not grow with pods that are gone. */
+  get remembered(): number {
+    return this.#view.size + this.#requests.unsettled;
+  }
+
   /** Called when a block was claimed, found or lost, before the request that caused it is answered. */
   onBlocksChanged(listener: () => void): void {
     this.#listeners.push(listener);

@@ -30,8 +30,12 @@ export class Doubts {
   /** Handles that may hold something nobody was told of. */
   readonly #orphans = new Set<string>();
 
+  get size(): number {
+    return this.#transactions.length + this.#orphans.size;
+  }
+
   add(transaction: Transaction): void {
-    this.#transactions.push(transaction);
+    this.#addOnce(transaction);
     for (const { key, modRevision } of transaction.expect) {
       const handle = handleOfKey(key);
       // Only if it makes the record does all that the record holds come from here.
@@ -78,10 +82,24 @@ export class Doubts {
       return await ports.commit(draft);
     } catch (error) {
       // Late, it would free what may be given out by then: it must be barred like any other.
-      if (isStoreUnavailable(error) && error.outcome === "unknown") this.#transactions.push(draft.transaction());
+      if (isStoreUnavailable(error) && error.outcome === "unknown") this.#addOnce(draft.transaction());
       throw error;
     }
   }
+
+  /** Of those that expect the same, one stands for all: what bars it bars them. So an outage leaves one, however long. */
+  #addOnce(transaction: Transaction): void {
+    const expected = expectationsOf(transaction);
+    if (this.#transactions.some((other) => expectationsOf(other) === expected)) return;
+    this.#transactions.push(transaction);
+  }
+}
+
+function expectationsOf({ expect }: Transaction): string {
+  return expect
+    .map(({ key, modRevision }) => `${key} ${modRevision}`)
+    .sort()
+    .join("\n");
 }
 
 function keysInDoubt(doubts: readonly Transaction[]): string[] {

@@ -55,6 +55,11 @@ export class GroupCommit {
     this.#loaded = false;
   }
 
+  /** Writes and handles in doubt. */
+  get unsettled(): number {
+    return this.#doubts.size;
+  }
+
   async #work(): Promise<void> {
     this.#working = true;
     // Requests made in the same turn go into the same transaction.

@@ -158,7 +158,11 @@ function assignExactly(draft: Draft, workload: Workload, address: Address, now: 
   const foreign = block.node !== draft.view.node && draft.view.rules.strictAffinity;
   if (owner === undefined && !foreign) return { done: take(draft, workload, block, ordinal, now) };
   if (!fresh.has(blockKey(cidr))) return { need: { read: [blockKey(cidr)] } };
-  return { refusal: owner === undefined ? notBorrowed(address, block) : addressInUse(address, owner, block) };
+  if (owner === undefined) return { refusal: notBorrowed(address, block) };
+  // Given to this handle by an earlier process: its record, not looked at yet, says so.
+  const record = handleKey(workload.handle);
+  if (owner.handle === workload.handle && !fresh.has(record)) return { need: { read: [record] } };
+  return { refusal: addressInUse(address, owner, block) };
 }
 
 function poolWith(draft: Draft, address: Address): Pool | Refusal {

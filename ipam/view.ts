@@ -57,6 +57,11 @@ export class View {
     return this.#handles.get(handle);
   }
 
+  /** How many records are remembered. */
+  get size(): number {
+    return this.#blocks.size + this.#handles.size;
+  }
+
   /** This node's blocks, the first claimed first. */
   ownBlocks(): Block[] {
     const own: Block[] = [];

@@ -1,11 +1,12 @@
 /** Allocators on a real etcd: four claim and assign at once, two of them under one node's name. */
 import { afterAll, beforeAll, expect, it, jest } from "@jest/globals";
-import { Allocator } from "../allocator.ts";
+import type { Allocator } from "../allocator.ts";
 import { ipamRoot } from "../keys.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Store } from "../store.ts";
 import { auditOf, poolOf, requestOf, texts } from "../world-for-tests.ts";
 import { openEtcdStore } from "./client.ts";
+import { allocatorOnTime } from "./etcd-clients-for-tests.ts";
 import { EtcdForTests } from "./etcd-for-tests.ts";
 
 jest.setTimeout(30_000);
@@ -25,10 +26,7 @@ const pools = [poolOf("v4", "10.244.0.0/22", 26), poolOf("v6", "fd00:244::/64", 
 function allocator(node: string): Allocator {
   const store = openEtcdStore({ endpoints: [etcd.endpoint] });
   stores.push(store);
-  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  const made = new Allocator(node, { store, now: Date.now, random: Math.random, wait });
-  made.setPools(pools);
-  return made;
+  return allocatorOnTime(store, node, pools);
 }
 
 it("four allocators assign 500 addresses at once: all different, all in the records", async () => {

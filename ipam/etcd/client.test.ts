@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { Store } from "../store.ts";
 import { describeStore, WatchLog, write } from "../store-contract.ts";
 import { openEtcdStore } from "./client.ts";
+import { eventually } from "./etcd-clients-for-tests.ts";
 import { EtcdForTests } from "./etcd-for-tests.ts";
 import { mayPass, outcomeOf } from "./outcome.ts";
 
@@ -258,15 +259,3 @@ describe("outcomeOf, mayPass", () => {
     expect(mayPass(message)).toBe(passes);
   });
 });
-
-async function eventually<T>(work: () => Promise<T>, withinMs = 5000): Promise<T> {
-  const end = Date.now() + withinMs;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}

@@ -1,4 +1,4 @@
-/** A real etcd of one's own: one member on free loopback ports, in a directory that goes with it. */
+/** A real etcd of one's own: members on free loopback ports, each in a directory that goes with it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -22,11 +22,14 @@ async function freePorts(count: number): Promise<number[]> {
 export class EtcdForTests {
   readonly endpoint: string;
   readonly #directory = mkdtempSync(join(tmpdir(), "overland-etcd-"));
+  readonly #name: string;
   readonly #peer: string;
   readonly #more: readonly string[];
+  #cluster: readonly EtcdForTests[] = [this];
   #process: ChildProcess | undefined;
 
-  private constructor(clientPort: number, peerPort: number, more: readonly string[]) {
+  private constructor(clientPort: number, peerPort: number, more: readonly string[], name = "test") {
+    this.#name = name;
     const scheme = more.includes("--cert-file") ? "https" : "http";
     this.endpoint = `${scheme}://127.0.0.1:${clientPort}`;
     this.#peer = `http://127.0.0.1:${peerPort}`;
@@ -37,6 +40,17 @@ export class EtcdForTests {
   static async prepare(more: readonly string[] = []): Promise<EtcdForTests> {
     const [clientPort, peerPort] = await freePorts(2);
     return new EtcdForTests(clientPort as number, peerPort as number, more);
+  }
+
+  /** Members of one cluster, none of which runs yet. */
+  static async prepareCluster(size: number): Promise<EtcdForTests[]> {
+    const ports = await freePorts(2 * size);
+    const members = Array.from({ length: size }, (_, i) => {
+      const [clientPort = 0, peerPort = 0] = ports.slice(2 * i);
+      return new EtcdForTests(clientPort, peerPort, [], `m${i}`);
+    });
+    for (const member of members) member.#cluster = members;
+    return members;
   }
 
   static async start(more: readonly string[] = []): Promise<EtcdForTests> {
@@ -54,9 +68,11 @@ export class EtcdForTests {
   async start(): Promise<void> {
     const urls = ["--listen-client-urls", "--advertise-client-urls"].flatMap((flag) => [flag, this.endpoint]);
     const peers = ["--listen-peer-urls", "--initial-advertise-peer-urls"].flatMap((flag) => [flag, this.#peer]);
-    const cluster = ["--name", "test", "--initial-cluster", `test=${this.#peer}`, "--logger", "zap"];
-    // One member need not wait a second before it elects itself.
-    const timing = ["--heartbeat-interval", "10", "--election-timeout", "100"];
+    const members = this.#cluster.map((member) => `${member.#name}=${member.#peer}`).join(",");
+    const cluster = ["--name", this.#name, "--initial-cluster", members, "--logger", "zap"];
+    // One member need not wait a second before it elects itself; more must not take each other for dead too soon.
+    const [heartbeat, election] = this.#cluster.length === 1 ? ["10", "100"] : ["50", "500"];
+    const timing = ["--heartbeat-interval", heartbeat, "--election-timeout", election];
     const flags = ["--data-dir", this.#directory, ...urls, ...peers, ...cluster, ...timing, ...this.#more];
     const child = spawn("etcd", flags, { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
@@ -72,10 +88,21 @@ export class EtcdForTests {
     child.stderr?.removeAllListeners("data").resume();
   }
 
-  /** Runs etcdctl against it. */
-  control(...command: string[]): void {
+  /** Runs etcdctl against it; gives what it says. */
+  control(...command: string[]): string {
     const env = { ...process.env, ETCDCTL_API: "3" };
-    execFileSync("etcdctl", ["--endpoints", this.endpoint, ...command], { env, stdio: "ignore" });
+    const stdio = ["ignore", "pipe", "ignore"] as ["ignore", "pipe", "ignore"];
+    return execFileSync("etcdctl", ["--endpoints", this.endpoint, ...command], { env, stdio, encoding: "utf8" });
+  }
+
+  /** Whether it leads its cluster; false when it does not answer. */
+  leads(): boolean {
+    try {
+      const [{ Status }] = JSON.parse(this.control("endpoint", "status", "-w", "json", "--command-timeout", "1s"));
+      return Status.leader !== undefined && Status.leader === Status.header.member_id;
+    } catch {
+      return false;
+    }
   }
 
   signal(signal: NodeJS.Signals): void {

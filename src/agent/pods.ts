@@ -19,8 +19,8 @@ import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
 
 const PENDING_RETRY_MS = 5_000;
-/** Of a stop: more than a request takes as long as etcd answers, less than anybody waits for a stop. */
-const REQUESTS_END_MS = 2_000;
+/** Less than a stop may take in all, and as much as a call to an etcd that hangs. */
+const DRAIN_MS = 3_000;
 const RANDOM_STEPS = 2 ** 32;
 
 export interface PodsOptions {
@@ -46,7 +46,8 @@ export class Pods {
   #mtu = 1500;
   #timer: NodeJS.Timeout | undefined;
   #finishing = false;
-  readonly #serving = new Set<Promise<CniAnswer>>();
+  #stopping = false;
+  readonly #serving = new Set<Promise<unknown>>();
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -77,17 +78,7 @@ export class Pods {
   }
 
   serve(body: Uint8Array): Promise<CniAnswer> {
-    const answer = serveCni(this.#context, body).finally(() => this.#serving.delete(answer));
-    this.#serving.add(answer);
-    return answer;
-  }
-
-  /** Resolves when no request is under way any more, or none that ends soon. */
-  async quiet(): Promise<void> {
-    const late = sleep(REQUESTS_END_MS, "late", { ref: false });
-    while (this.#serving.size > 0) {
-      if ((await Promise.race([Promise.allSettled(this.#serving), late])) === "late") return;
-    }
+    return this.#toItsEnd(serveCni(this.#context, body));
   }
 
   configure(configured: Configured): void {
@@ -113,13 +104,29 @@ export class Pods {
         await sleep(500, undefined, { ref: false });
       }
     }
-    this.#timer = setInterval(() => void this.#finishPending(), PENDING_RETRY_MS);
-    await this.#finishPending();
+    if (this.#stopping) return;
+    this.#timer = setInterval(() => void this.#toItsEnd(this.#finishPending()), PENDING_RETRY_MS);
+    await this.#toItsEnd(this.#finishPending());
+  }
+
+  /** What is under way comes to its end first: a request cut in two is one that a runtime must clean up after. */
+  async quiet(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    await Promise.race([Promise.allSettled(this.#serving), sleep(DRAIN_MS, undefined, { ref: false })]);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
     this.#network.close();
+  }
+
+  async #toItsEnd<T>(work: Promise<T>): Promise<T> {
+    this.#serving.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#serving.delete(work);
+    }
   }
 
   async #finishPending(): Promise<void> {
@@ -160,6 +167,7 @@ export class Pods {
       mtu: () => this.#mtu,
       changed: (addresses) => this.#podChanged(addresses),
       unavailable: () => {
+        if (this.#stopping) return "it is stopping";
         if (this.#configured === undefined) return "the resources are not read yet";
         return this.notReady[0];
       },

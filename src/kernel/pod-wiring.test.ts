@@ -199,6 +199,17 @@ describe("wiring that fails", () => {
     expect(linkNames(host)).toEqual(["lo"]);
   });
 
+  it("makes a pair anew that an agent left half recorded, and leaves one of other parts alone", () => {
+    network.wire(wiring);
+    const addresses = [addressOf("10.244.0.77")];
+    network.wire({ ...wiring, addresses });
+    expect(network.check({ ...wiring, addresses })).toEqual([]);
+    expect(ip(host, "route show proto 201").trim()).toMatch(/^10\.244\.0\.77 dev \S+/);
+    const other = { ...wiring, hostInterface: "ovl0000000other" };
+    expect(faultOf(() => network.wire(other)).code).toBe("interface-taken");
+    expect(network.check({ ...wiring, addresses })).toEqual([]);
+  });
+
   it("refuses names, sizes and addresses that make no sense", () => {
     for (const wrong of [
       { ifName: "" },

@@ -16,6 +16,8 @@ export interface LinkObject {
   readonly kind: string | undefined;
   /** 0: the default group. */
   readonly group: number;
+  /** Of a veth: the index of its other end, wherever that is; 0 for a link without one. */
+  readonly peer: number;
 }
 
 /** Which link a request means: its index, or its name. */
@@ -138,6 +140,7 @@ export function readLink(message: Message): LinkObject {
   const text = (type: number) => readText(attributes.get(type) ?? new Uint8Array(0));
   const mtu = attributes.get(nl.IFLA_MTU);
   const group = attributes.get(nl.IFLA_GROUP);
+  const peer = attributes.get(nl.IFLA_LINK);
   const info = attributes.get(nl.IFLA_LINKINFO);
   const kind = info === undefined ? undefined : attributesIn(info, 0).get(nl.IFLA_INFO_KIND);
   return {
@@ -148,6 +151,7 @@ export function readLink(message: Message): LinkObject {
     mac: formatMac(attributes.get(nl.IFLA_ADDRESS) ?? new Uint8Array(0)),
     kind: kind === undefined ? undefined : readText(kind),
     group: group === undefined ? 0 : readU32(group, 0),
+    peer: peer === undefined ? 0 : readU32(peer, 0),
   };
 }
 

@@ -135,8 +135,8 @@ function sameFile(a: string, b: string): boolean {
 }
 
 /**
- * An end of this name left on the host by a pod that is gone is ours, and removed; a name taken in the pod is a
- * fault.
+ * An end of this name left on the host by a pod that is gone is ours, and removed, and so is a whole pair between the
+ * two: an agent was killed before it could record it. Any other link of that name in the pod is a fault.
  */
 function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): void {
   const netnsFd = open(wiring.netns);
@@ -153,7 +153,9 @@ function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uin
   } catch (error) {
     const fault = asFault(error);
     if (fault.errno !== "EEXIST") throw fault;
-    if (exists(pod, wiring.ifName)) {
+    const [there, here] = [linkOf(pod, wiring.ifName), linkOf(host.netlink, wiring.hostInterface)];
+    const pair = there?.peer === here?.index && here?.peer === there?.index;
+    if (there !== undefined && !pair) {
       throw new WiringFault("interface-taken", `the pod already has an interface ${wiring.ifName}`, fault.errno);
     }
     removePair(host, wiring.hostInterface);
@@ -231,20 +233,19 @@ function run(netlink: Netlink, where: string, steps: (batch: RequestBatch) => vo
 }
 
 function indexOf(netlink: Netlink, name: string): number {
-  let index: number | undefined;
-  const batch = new RequestBatch();
-  links.getLink(batch, { name });
-  const refused = netlink.ask(batch, (message) => {
-    index = links.readLink(message).index;
-  });
-  if (index === undefined) throw new WiringFault("kernel", `no link ${name}`, refused?.errno);
-  return index;
+  const link = linkOf(netlink, name);
+  if (link === undefined) throw new WiringFault("kernel", `no link ${name}`);
+  return link.index;
 }
 
-function exists(netlink: Netlink, name: string): boolean {
+function linkOf(netlink: Netlink, name: string): links.LinkObject | undefined {
+  let link: links.LinkObject | undefined;
   const batch = new RequestBatch();
   links.getLink(batch, { name });
-  return netlink.ask(batch, () => undefined) === undefined;
+  netlink.ask(batch, (message) => {
+    link = links.readLink(message);
+  });
+  return link;
 }
 
 /** Blocks for some 20 ms, which only failures and left-overs cost. */
