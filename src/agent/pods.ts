@@ -16,6 +16,7 @@ import { listLinks } from "../kernel/links.ts";
 import { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
+import { type ReclaimTerms, Reconciler } from "./reconcile.ts";
 
 const PENDING_RETRY_MS = 5_000;
 const RANDOM_STEPS = 2 ** 32;
@@ -24,6 +25,7 @@ export interface PodsOptions {
   readonly nodeName: string;
   readonly stateDir: string;
   readonly store: Store;
+  readonly reclaim: ReclaimTerms;
   readonly log: Log;
   /** Blocks or pods changed: what the node announces may have, too. */
   readonly changed: () => void;
@@ -36,6 +38,7 @@ export class Pods {
   readonly #pending: PendingDeletes;
   readonly #network = PodNetwork.open();
   readonly #context: CniContext;
+  readonly #reconciler: Reconciler;
   #loaded = false;
   #configured: Configured | undefined;
   #mtu = 1500;
@@ -56,6 +59,8 @@ export class Pods {
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
     this.#context = this.#contextOf(log);
+    const { allocator } = this;
+    this.#reconciler = new Reconciler({ ...options, allocator, terms: options.reclaim, context: this.#context });
   }
 
   get count(): number {
@@ -64,6 +69,10 @@ export class Pods {
 
   get notReady(): string[] {
     return this.#loaded ? [] : ["the node's address blocks are not read yet"];
+  }
+
+  get problems(): readonly string[] {
+    return this.#reconciler.problems();
   }
 
   addresses(): readonly Address[] {
@@ -98,10 +107,12 @@ export class Pods {
     }
     this.#timer = setInterval(() => void this.#finishPending(), PENDING_RETRY_MS);
     await this.#finishPending();
+    this.#reconciler.start();
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#reconciler.stop();
     this.#network.close();
   }
 
