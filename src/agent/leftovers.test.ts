@@ -1,10 +1,10 @@
 /** What is left over, what is not, and when a second look makes it certain. Pure. */
 import { describe, expect, it } from "@jest/globals";
+import { Suspects } from "../../ipam/suspects.ts";
 import type { Attachment } from "../cni/attachments.ts";
 import { hostInterfaceName } from "../kernel/pod/wiring.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { type Holding, leftovers, type Presence, unrecorded } from "./leftovers.ts";
-import { Suspects } from "./suspects.ts";
 
 const web = hostInterfaceName("default", "web", "eth0");
 

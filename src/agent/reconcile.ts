@@ -10,6 +10,7 @@ import type { Allocator } from "../../ipam/allocator.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
+import { Suspects } from "../../ipam/suspects.ts";
 import type { Attachment } from "../cni/attachments.ts";
 import type { CniContext } from "../cni/context.ts";
 import { finishPending } from "../cni/del.ts";
@@ -21,7 +22,6 @@ import { HeldHere } from "./held-here.ts";
 import { type Leftover, leftovers, type Presence } from "./leftovers.ts";
 import { isPodInterface } from "./node-address.ts";
 import { type Identity, NodeHolder, readIdentity } from "./node-holder.ts";
-import { Suspects } from "./suspects.ts";
 
 export interface ReclaimTerms {
   /** Between the two looks that make a leftover certain, in milliseconds. */
