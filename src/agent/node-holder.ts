@@ -11,8 +11,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Store } from "../../ipam/store.ts";
-
-const ROOT = "/overland/v1/agents/";
+import { agentKey } from "../config/resource-keys.ts";
 
 /** Of the state directory. */
 export interface Identity {
@@ -63,7 +62,7 @@ export class NodeHolder {
   #rival: { readonly record: HolderRecord; readonly until: number } | undefined;
 
   constructor(store: Store, node: string, id: string, terms: HolderTerms) {
-    this.#key = `${ROOT}${encodeURIComponent(node)}`;
+    this.#key = agentKey(node);
     this.#store = store;
     this.#terms = terms;
     this.#own = { id, run: randomUUID(), host: hostname(), pid: process.pid };

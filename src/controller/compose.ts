@@ -77,7 +77,8 @@ export async function lookOnce(
     await leader.beat(performance.now());
     const waited = performance.now() - started;
     if (leader.leads) break;
-    if (waited > usualTerms.expiryMs + usualTerms.beatMs) return { active: leader.other ?? "unknown" };
+    if (leader.otherLives || waited > usualTerms.expiryMs + usualTerms.beatMs)
+      return { active: leader.other ?? "unknown" };
     await sleep(500);
   }
   try {

@@ -9,7 +9,7 @@ import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
-import { kindRoot, resourceKey } from "../config/resource-keys.ts";
+import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Leadership } from "./leader.ts";
 
@@ -70,7 +70,9 @@ export class DepartedNodes {
     const kept: KeptBlock[] = [];
     for (const { id } of certain) {
       done.push(...(await this.#takeBack(id)));
-      kept.push(...keptBlocks(await this.#records(), id, this.#wall()));
+      const left = keptBlocks(await this.#records(), id, this.#wall());
+      kept.push(...left);
+      if (left.length === 0) await this.#forget(id);
     }
     // What is gone now is no reason to look again.
     if (certain.length > 0) this.#lastAll = [...(await this.#records()).nodes()];
@@ -88,6 +90,12 @@ export class DepartedNodes {
       } else if (!this.#leader.leads || (await this.#nodes()).has(node)) break;
     }
     return done;
+  }
+
+  /** Which agent had the name: a machine that gets it next need not wait for that one. */
+  async #forget(node: string): Promise<void> {
+    const expect = [{ key: resourceKey("Node", node), modRevision: 0n }];
+    await this.#leader.commit({ expect, put: [], delete: [agentKey(node)] });
   }
 
   async #records(): Promise<IpamRecords> {

@@ -25,7 +25,9 @@ export class Leadership {
   readonly #run = randomUUID();
   readonly #own: string;
   #held: Revision | undefined;
-  #seen: { readonly revision: Revision; readonly at: number; readonly who: string } | undefined;
+  #seen:
+    | { readonly revision: Revision; readonly at: number; readonly who: string; readonly alive: boolean }
+    | undefined;
 
   constructor(store: Store, terms: LeaderTerms = usualTerms) {
     this.#store = store;
@@ -42,6 +44,11 @@ export class Leadership {
     return this.leads ? undefined : this.#seen?.who;
   }
 
+  /** True: a heartbeat of the other one was seen. */
+  get otherLives(): boolean {
+    return !this.leads && this.#seen?.alive === true;
+  }
+
   /** Renews the lock, takes it if it is free or its holder silent, or waits. Throws StoreUnavailable. */
   async beat(now: number): Promise<void> {
     const [entry] = await this.#store.get([KEY]);
@@ -50,7 +57,8 @@ export class Leadership {
       this.#held = undefined;
       const { revision, at } = this.#seen ?? {};
       if (revision !== entry.modRevision || at === undefined) {
-        this.#seen = { revision: entry.modRevision, at: now, who: holderOf(entry.value).text };
+        const alive = this.#seen !== undefined;
+        this.#seen = { revision: entry.modRevision, at: now, who: holderOf(entry.value).text, alive };
         return;
       }
       if (now - at < this.#terms.expiryMs) return;
