@@ -7,7 +7,7 @@ import { type Interference, MemoryStore } from "../../ipam/memory-store.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import { allocatorOn, auditOf, Clock, poolOf, requestOf, texts } from "../../ipam/world-for-tests.ts";
-import { resourceKey } from "../config/resource-keys.ts";
+import { kindRoot, resourceKey } from "../config/resource-keys.ts";
 import { openLog } from "../telemetry/log.ts";
 import { DepartedNodes } from "./departed-nodes.ts";
 import { Leadership } from "./leader.ts";
@@ -92,10 +92,11 @@ it("touches nothing of a node that comes back, be it in the last moment", async 
   await deleteNode(store, "n1");
   expect((await nodes.look(graceMs)).done).toEqual([]);
   // Between the look at the nodes and the act.
-  const list = store.list.bind(store);
-  store.list = async (prefix) => {
-    await putNode(store, "n1");
-    return await list(prefix);
+  const listKeys = store.listKeys.bind(store);
+  store.listKeys = async (prefix) => {
+    const keys = await listKeys(prefix);
+    if (prefix === kindRoot("Node")) await putNode(store, "n1");
+    return keys;
   };
   expect((await nodes.look(2 * graceMs)).done).toEqual([]);
   expect(await handles(store)).toEqual(["a"]);
