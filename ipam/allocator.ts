@@ -6,6 +6,7 @@ import type { Block } from "./block.ts";
 import type { Draft } from "./draft.ts";
 import { type AllocatorPorts, GroupCommit } from "./group-commit.ts";
 import type { Address } from "./net/address.ts";
+import { formatPrefix, type Prefix } from "./net/prefix.ts";
 import {
   type Assigned,
   type AssignRequest,
@@ -16,6 +17,7 @@ import {
   type Step,
 } from "./plan.ts";
 import type { Pool } from "./pool.ts";
+import { planReturn } from "./reclaim.ts";
 import type { Rules } from "./rules.ts";
 import type { Labels } from "./selector.ts";
 import { View } from "./view.ts";
@@ -81,6 +83,23 @@ export class Allocator {
   /** What the handle holds, from the store. */
   async assignmentsOf(handle: string): Promise<readonly Assigned[]> {
     return await this.#request((draft, _now, fresh) => planLookup(draft, handle, fresh));
+  }
+
+  /**
+   * Gives blocks back to their pools that this node has not needed for `idleMs`, or cannot use any more; tells which.
+   * In one transaction with what else waits, so that none goes that a pod is just given an address of. At most 24 at a
+   * time. Throws StoreUnavailable.
+   */
+  async returnBlocks(idleMs: number): Promise<readonly Prefix[]> {
+    const planned = new Map<string, Prefix>();
+    await this.#request((draft, now) => {
+      const step = planReturn(draft, now, idleMs);
+      if ("done" in step) for (const cidr of step.done) planned.set(formatPrefix(cidr), cidr);
+      return step;
+    });
+    // Gone, by this transaction or by one whose reply was lost; not, if a request beside it kept the block.
+    const left = new Set(this.blocks().map(({ cidr }) => formatPrefix(cidr)));
+    return [...planned].filter(([text]) => !left.has(text)).map(([, cidr]) => cidr);
   }
 
   /** This node's blocks as last known, the first claimed first. */

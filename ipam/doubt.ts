@@ -144,7 +144,11 @@ function planSettlement(
   return read.length > 0 ? { read } : { draft, settled, all };
 }
 
-/** Revisions of blocks do not come back; that a handle does not exist may come true again with its release. */
+/**
+ * A block's revision does not come back; that a handle does not exist may come true again with its release. So may that
+ * a block does not exist, once the one written to bar a claim is given back, minutes later: a claim still under way
+ * then happens whole, and what it assigns to nobody is found and freed as a leak.
+ */
 function mayStillHappen(view: View, transaction: Transaction): boolean {
   return transaction.expect.every(({ key, modRevision }) => {
     const cidr = blockOfKey(key);
@@ -161,6 +165,14 @@ function bar(draft: Draft, transaction: Transaction, now: number): void {
     const there = draft.block(block.cidr)?.value;
     if (there !== undefined) draft.putBlock(there);
     else draft.claimBlock(emptyBlock(block.cidr, block.pool, block.node, now), around(block.cidr));
+    return;
+  }
+  // One that only gives blocks back: what it would delete is there still, or it could not happen any more.
+  for (const key of transaction.delete) {
+    const cidr = blockOfKey(key);
+    const there = cidr && draft.block(cidr)?.value;
+    if (there === undefined) continue;
+    draft.putBlock(there);
     return;
   }
 }

@@ -15,6 +15,7 @@ export class Draft {
   #blocks = new Map<string, Block>();
   #handles = new Map<string, HandleRecord | undefined>();
   #claimed = new Map<string, Block>();
+  #returned = new Map<string, Prefix>();
   #expected = new Map<string, Revision>();
 
   constructor(view: View) {
@@ -27,6 +28,7 @@ export class Draft {
     copy.#blocks = new Map(this.#blocks);
     copy.#handles = new Map(this.#handles);
     copy.#claimed = new Map(this.#claimed);
+    copy.#returned = new Map(this.#returned);
     copy.#expected = new Map(this.#expected);
     return copy;
   }
@@ -66,6 +68,16 @@ export class Draft {
   putBlock(block: Block): void {
     this.#expect(blockKey(block.cidr), this.view.block(block.cidr)?.modRevision);
     this.#blocks.set(formatPrefix(block.cidr), block);
+    this.#returned.delete(formatPrefix(block.cidr));
+  }
+
+  /**
+   * An empty block of this node goes, with its affinity: that one changes only together with the block, so the block's
+   * revision stands for both. Until it is written the block is here like any other, and {@link putBlock} keeps it.
+   */
+  returnBlock(cidr: Prefix): void {
+    this.#expect(blockKey(cidr), this.view.block(cidr)?.modRevision);
+    this.#returned.set(formatPrefix(cidr), cidr);
   }
 
   /** A block that must not exist yet, nor any of the larger ones around it. */
@@ -87,7 +99,7 @@ export class Draft {
   }
 
   fits(): boolean {
-    const operations = this.#blocks.size + this.#handles.size + this.#claimed.size;
+    const operations = this.#blocks.size + this.#handles.size + this.#claimed.size + 2 * this.#returned.size;
     return Math.max(this.#expected.size, operations) <= maxTransactionOperations;
   }
 
@@ -102,6 +114,7 @@ export class Draft {
       if (record !== undefined) put.push({ key: handleKey(handle), value: encodeHandle(record) });
       else if (this.view.handle(handle)?.value !== undefined) gone.push(handleKey(handle));
     }
+    for (const cidr of this.#returned.values()) gone.push(blockKey(cidr), affinityKey(this.view.node, cidr));
     const expect = [...this.#expected].map(([key, modRevision]) => ({ key, modRevision }));
     return { expect, put, delete: gone };
   }
@@ -109,6 +122,9 @@ export class Draft {
   /** The transaction was committed: what it wrote is what is known now. */
   committed(revision: Revision): void {
     for (const value of this.#blocks.values()) this.view.learnBlock(value.cidr, { modRevision: revision, value });
+    for (const cidr of this.#returned.values()) {
+      this.view.learnBlock(cidr, { modRevision: 0n, value: undefined });
+    }
     for (const [handle, value] of this.#handles) {
       this.view.learnHandle(handle, { modRevision: value === undefined ? 0n : revision, value });
     }

@@ -73,6 +73,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/cni",
     "src/speaker",
   ]),
+  "src/controller": ["ipam/net", "ipam", "ipam/etcd", "src/config", "src/telemetry"],
   "src/lab": [],
   "src/cli": [
     "ipam/net",
@@ -81,6 +82,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/config",
     "src/telemetry",
     "src/agent",
+    "src/controller",
     "src/speaker",
     "src/lab",
   ].concat(["bgp/inspect"]),

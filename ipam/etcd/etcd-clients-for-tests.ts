@@ -3,9 +3,9 @@ import { Allocator } from "../allocator.ts";
 import type { Pool } from "../pool.ts";
 import type { Store } from "../store.ts";
 
-export function allocatorOnTime(store: Store, node: string, pools: readonly Pool[]): Allocator {
+export function allocatorOnTime(store: Store, node: string, pools: readonly Pool[], now = Date.now): Allocator {
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  const allocator = new Allocator(node, { store, now: Date.now, random: Math.random, wait });
+  const allocator = new Allocator(node, { store, now, random: Math.random, wait });
   allocator.setPools(pools);
   return allocator;
 }

@@ -104,7 +104,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems],
+      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,

@@ -18,6 +18,8 @@ import { firstFound, isPodInterface } from "./node-address.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
+/** Between two times that a Node resource which somebody changed is put right. */
+const AGAIN_MS = 5_000;
 
 export interface Configured {
   readonly node: NodeConfig;
@@ -37,6 +39,7 @@ export class Configuration {
   #stopped = false;
   #problemsLogged = "";
   #registering = false;
+  #registeredAt = Number.NEGATIVE_INFINITY;
   current: Configured | undefined;
 
   constructor(config: AgentConfig, store: Store, log: Log, changed: (configured: Configured) => void) {
@@ -84,6 +87,10 @@ export class Configuration {
     if (this.#registering || this.#stopped) return;
     this.#registering = true;
     this.#log.warn("the Node resource lacks what this agent registered; writing it again");
+    // Two agents of one name would write it in turn as fast as etcd allows.
+    const wait = this.#registeredAt + AGAIN_MS - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
+    this.#registeredAt = performance.now();
     await this.#register();
     this.#registering = false;
   }

@@ -17,6 +17,7 @@ import { listLinks } from "../kernel/links.ts";
 import { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
+import { type ReclaimTerms, Reconciler } from "./reconcile.ts";
 
 const PENDING_RETRY_MS = 5_000;
 /** Less than a stop may take in all, and as much as a call to an etcd that hangs. */
@@ -27,6 +28,7 @@ export interface PodsOptions {
   readonly nodeName: string;
   readonly stateDir: string;
   readonly store: Store;
+  readonly reclaim: ReclaimTerms;
   readonly log: Log;
   /** Blocks, or addresses outside of them, changed: so does what the node announces. */
   readonly changed: () => void;
@@ -41,6 +43,7 @@ export class Pods {
   readonly #context: CniContext;
   /** The node's blocks. */
   #own = new PrefixMap<true>();
+  readonly #reconciler: Reconciler;
   #loaded = false;
   #configured: Configured | undefined;
   #mtu = 1500;
@@ -63,6 +66,8 @@ export class Pods {
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
     this.#context = this.#contextOf(log);
+    const { allocator } = this;
+    this.#reconciler = new Reconciler({ ...options, allocator, terms: options.reclaim, context: this.#context });
   }
 
   get count(): number {
@@ -71,6 +76,10 @@ export class Pods {
 
   get notReady(): string[] {
     return this.#loaded ? [] : ["the node's address blocks are not read yet"];
+  }
+
+  get problems(): readonly string[] {
+    return this.#reconciler.problems();
   }
 
   addresses(): readonly Address[] {
@@ -107,6 +116,7 @@ export class Pods {
     if (this.#stopping) return;
     this.#timer = setInterval(() => void this.#toItsEnd(this.#finishPending()), PENDING_RETRY_MS);
     await this.#toItsEnd(this.#finishPending());
+    this.#reconciler.start();
   }
 
   /** What is under way comes to its end first: a request cut in two is one that a runtime must clean up after. */
@@ -117,6 +127,7 @@ export class Pods {
   }
 
   stop(): void {
+    this.#reconciler.stop();
     this.#network.close();
   }
 

@@ -7,6 +7,7 @@ import { readManifestFiles } from "../config/manifest-files.ts";
 import { applyResources, deleteResources, type Outcome, type ResourceRef } from "../config/resource-store.ts";
 import { Failure } from "./failure.ts";
 import { kindNamed } from "./kind-argument.ts";
+import { whatNodesLeave } from "./node-leaves.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
 import { counted, note, print } from "./terminal.ts";
@@ -37,6 +38,9 @@ export async function remove(kind: string | undefined, names: string[], options:
   });
   if ("refusals" in deleted) throw new Failure([...deleted.refusals, "nothing was deleted"].join("\n"));
   printOutcomes(deleted.outcomes, options["output"]);
+  const nodes = deleted.outcomes.flatMap(({ kind: k, name }) => (k === "Node" ? [name] : []));
+  if (nodes.length > 0)
+    for (const line of await withStore(options, (store) => whatNodesLeave(store, nodes))) note(line);
 }
 
 function refsOf(kind: string | undefined, names: readonly string[]): ResourceRef[] {

@@ -18,7 +18,7 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addSpeaker, addResources, addNode, addBgp, addIpam]) add(program);
+  for (const add of [addAgent, addController, addSpeaker, addResources, addNode, addBgp, addIpam]) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -69,6 +69,23 @@ function addAgent(program: Command): void {
       "Run this node's agent: BGP, addresses, pod wiring. Flags win over the environment, that over the file.",
     )
     .action(async (options) => (await import("./agent.ts")).runAgent(options));
+}
+
+function addController(program: Command): void {
+  withEtcdOptions(program.command("controller"))
+    .summary("run the cluster's controller: one is active, others wait")
+    .description(
+      "Run the cluster's controller: it takes back what nodes hold whose Node resource was deleted. Of several that " +
+        "run one is active, the others wait.",
+    )
+    .option("--grace <DURATION>", "how long a Node must be gone", "5m")
+    .option("--interval <DURATION>", "between two looks", "60s")
+    .addOption(
+      new Option("--log-level <LEVEL>", "how much to log").choices(["debug", "info", "warn", "error"]).default("info"),
+    )
+    .option("--once", "look, wait for the grace time, look again, act, and report")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./controller.ts")).runController(options));
 }
 
 function addSpeaker(program: Command): void {

@@ -7,11 +7,7 @@ import { Failure } from "./failure.ts";
 import { flagsOf, type OptionValues } from "./options.ts";
 
 export async function withStore<T>(options: OptionValues, work: (store: Store) => Promise<T>): Promise<T> {
-  const { etcd } = clientConfig(options);
-  if (etcd === undefined) {
-    const ways = `--etcd-endpoints, $ETCD_ENDPOINTS, or etcd.endpoints in ${AGENT_CONFIG_FILE}`;
-    throw new Failure(`no etcd endpoint is known; give one by ${ways}`, 2);
-  }
+  const etcd = requireEtcd(clientConfig(options).etcd);
   const store = await open(etcd);
   try {
     return await work(store);
@@ -22,6 +18,12 @@ export async function withStore<T>(options: OptionValues, work: (store: Store) =
   } finally {
     await store.close();
   }
+}
+
+export function requireEtcd<T>(etcd: T | undefined): T {
+  if (etcd !== undefined) return etcd;
+  const ways = `--etcd-endpoints, $ETCD_ENDPOINTS, or etcd.endpoints in ${AGENT_CONFIG_FILE}`;
+  throw new Failure(`no etcd endpoint is known; give one by ${ways}`, 2);
 }
 
 export function clientConfig(options: OptionValues) {

@@ -24,6 +24,7 @@ describe("the agent's configuration", () => {
       http: { host: "127.0.0.1", port: 9179 },
       etcd: { endpoints: ["http://10.1.1.1:2379"] },
       labels: {},
+      reclaim: { graceMs: 60_000, intervalMs: 180_000, blockIdleMs: 300_000 },
       log: { level: "info", levelGiven: false },
     });
   });
@@ -44,6 +45,7 @@ labels: {rack: rack-1}
 ipv4Address: 10.10.1.11/24
 ipv6Address: fd00:10:1::11/64
 asNumber: "1.1"
+reclaim: {grace: 30s, interval: 1m, blockIdle: 1h}
 log: {level: debug, file: /var/log/o}
 `);
     const { ipv4Address, ipv6Address, ...rest } = config;
@@ -66,6 +68,7 @@ log: {level: debug, file: /var/log/o}
       },
       labels: { rack: "rack-1" },
       asNumber: 65537,
+      reclaim: { graceMs: 30_000, intervalMs: 60_000, blockIdleMs: 3_600_000 },
       log: { level: "debug", levelGiven: true, file: "/var/log/o" },
     });
     expect(configOf(`${ETCD}http: "off"\n`)).not.toHaveProperty("http");

@@ -5,6 +5,7 @@
  */
 import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { AGENT_CONFIG_FILE, AGENT_DEFAULTS, SETTINGS, type Setting } from "./agent-settings.ts";
+import { parseDuration } from "./duration.ts";
 import { type Fault, faultText } from "./fault.ts";
 import { type AgentSettings, agentSettingsSchema } from "./schema/agent.ts";
 import { problemsOf } from "./schema/issues.ts";
@@ -25,6 +26,7 @@ export interface AgentConfig {
   readonly ipv4Address?: AddressWithLength;
   readonly ipv6Address?: AddressWithLength;
   readonly asNumber?: number;
+  readonly reclaim: { readonly graceMs: number; readonly intervalMs: number; readonly blockIdleMs: number };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
     /** Somebody said so here: resources (logSeverityScreen) then do not change it. */
@@ -75,6 +77,11 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
     ...(ipv4Address !== undefined && { ipv4Address }),
     ...(ipv6Address !== undefined && { ipv6Address }),
     ...(values.asNumber !== undefined && { asNumber: values.asNumber }),
+    reclaim: {
+      graceMs: parseDuration(values.reclaim?.grace ?? AGENT_DEFAULTS.reclaimGrace) as number,
+      intervalMs: parseDuration(values.reclaim?.interval ?? AGENT_DEFAULTS.reclaimInterval) as number,
+      blockIdleMs: parseDuration(values.reclaim?.blockIdle ?? AGENT_DEFAULTS.blockIdle) as number,
+    },
     log: {
       level: values.log?.level ?? AGENT_DEFAULTS.logLevel,
       levelGiven: values.log?.level !== undefined,

@@ -10,6 +10,9 @@ export const AGENT_DEFAULTS = {
   stateDir: "/var/lib/overland",
   http: "127.0.0.1:9179",
   logLevel: "info",
+  reclaimGrace: "60s",
+  reclaimInterval: "3m",
+  blockIdle: "5m",
 } as const;
 
 export interface Setting {
@@ -58,6 +61,9 @@ export const SETTINGS: readonly Setting[] = [
   own("ipv4Address", "ipv4-address", "ADDRESS/LENGTH", "IPv4 address of this node"),
   own("ipv6Address", "ipv6-address", "ADDRESS/LENGTH", "IPv6 address of this node"),
   own("asNumber", "as-number", "AS", "AS of this node", number),
+  own("reclaim.grace", "reclaim-grace", "DURATION", "between the two looks that make a leak certain"),
+  own("reclaim.interval", "reclaim-interval", "DURATION", "between comparisons of what is held with what is there"),
+  own("reclaim.blockIdle", "block-idle", "DURATION", "after this long an empty block goes back to its pool"),
   own("log.level", "log-level", "LEVEL", "debug, info, warn or error"),
   own("log.file", "log-file", "FILE", "where to log instead of stderr"),
 ];

@@ -25,3 +25,8 @@ export function kindOfKey(key: string): Kind | undefined {
   const plural = key.slice(RESOURCES_ROOT.length).split("/")[0];
   return KINDS.find((kind) => PLURALS[kind] === plural);
 }
+
+/** Which agent has a node's name. */
+export function agentKey(node: string): string {
+  return `/overland/v1/agents/${encodeURIComponent(node)}`;
+}

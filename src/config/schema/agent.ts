@@ -1,5 +1,6 @@
 /** What the agent's settings may be, in the shape of its file. */
 import { z } from "zod";
+import { parseDuration } from "../duration.ts";
 import { readPeerAddress } from "../peer-address.ts";
 import { asNumber, name, nodeAddress, text } from "./fields.ts";
 import { shown } from "./problem.ts";
@@ -30,6 +31,13 @@ const endpoint = text((value) => {
     : "holds a user name; use etcd.username and etcd.password";
 });
 
+/** Upper bound: a day. */
+const time = text((value) => {
+  const ms = parseDuration(value);
+  if (ms === undefined) return `${shown(value)} is not a duration such as 60s or 5m`;
+  return ms >= 1000 && ms <= 86_400_000 ? undefined : `${shown(value)} is out of range; from 1s to 24h is allowed`;
+});
+
 export const agentSettingsSchema = z.strictObject({
   nodeName: name.exactOptional(),
   socket: socketPath.exactOptional(),
@@ -49,6 +57,9 @@ export const agentSettingsSchema = z.strictObject({
   ipv4Address: interfaceAddress(4).exactOptional(),
   ipv6Address: interfaceAddress(6).exactOptional(),
   asNumber: asNumber.exactOptional(),
+  reclaim: z
+    .strictObject({ grace: time.exactOptional(), interval: time.exactOptional(), blockIdle: time.exactOptional() })
+    .exactOptional(),
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).exactOptional(), file: file.exactOptional() })
     .exactOptional(),

@@ -1,0 +1,123 @@
+/**
+ * Takes back what nodes hold that are gone: their Node resource was deleted, and records of theirs remain. Two looks
+ * with the grace time between make it certain; every act says in its transaction that there is no such Node.
+ */
+import { audit } from "../../ipam/audit.ts";
+import { IpamRecords, type KeptBlock, keptBlocks, type Takeback, takeback } from "../../ipam/departed.ts";
+import { affinitiesRoot, affinityOfKey, ipamRoot } from "../../ipam/keys.ts";
+import { formatAddress } from "../../ipam/net/address.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
+import type { Store } from "../../ipam/store.ts";
+import { Suspects } from "../../ipam/suspects.ts";
+import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Leadership } from "./leader.ts";
+
+/** Between readings of all records; in between only keys are listed. */
+const READ_ALL_MS = 600_000;
+/** So many acts at one look: far more than any node holds. */
+const MOST_ACTS = 1000;
+
+export interface Look {
+  /** Nodes that are gone, as far as this look sees; acted upon once the grace time is over. */
+  readonly departed: readonly string[];
+  readonly done: readonly Takeback[];
+  readonly kept: readonly KeptBlock[];
+  /** What does not agree in the records: reported, not touched. Undefined: not looked for this time. */
+  readonly findings: readonly string[] | undefined;
+}
+
+export class DepartedNodes {
+  readonly #store: Store;
+  readonly #leader: Leadership;
+  readonly #log: Log;
+  readonly #graceMs: number;
+  readonly #wall: () => number;
+  readonly #suspects = new Suspects();
+  #readAt: number | undefined;
+  #lastAll: readonly string[] = [];
+  #told = new Set<string>();
+
+  constructor(store: Store, leader: Leadership, log: Log, graceMs: number, wall: () => number = Date.now) {
+    this.#store = store;
+    this.#leader = leader;
+    this.#log = log;
+    this.#graceMs = graceMs;
+    this.#wall = wall;
+  }
+
+  /** @param now monotonic milliseconds. Throws StoreUnavailable */
+  async look(now: number): Promise<Look> {
+    const owners = (await this.#store.listKeys(affinitiesRoot)).flatMap((key) => affinityOfKey(key)?.node ?? []);
+    const all = this.#readAt === undefined || now - this.#readAt >= READ_ALL_MS;
+    const entries = all ? (await this.#store.list(ipamRoot)).entries : [];
+    if (all) {
+      this.#readAt = now;
+      this.#lastAll = [...new IpamRecords(entries).nodes()];
+    }
+    const findings = all ? audit(entries) : undefined;
+    for (const finding of findings ?? []) {
+      if (!this.#told.has(finding)) this.#log.warn("records of addresses do not agree", { finding });
+    }
+    if (findings !== undefined) this.#told = new Set(findings);
+    const nodes = await this.#nodes();
+    const departed = [...new Set([...owners, ...this.#lastAll])].filter((name) => !nodes.has(name)).sort();
+    const found = departed.map((id) => ({ id }));
+    const known = this.#suspects.count;
+    const certain = this.#suspects.look(found, now, this.#graceMs);
+    if (this.#suspects.count > known) this.#log.info("nodes are gone that hold addresses", { nodes: departed });
+    const done: Takeback[] = [];
+    const kept: KeptBlock[] = [];
+    for (const { id } of certain) {
+      done.push(...(await this.#takeBack(id)));
+      const left = keptBlocks(await this.#records(), id, this.#wall());
+      kept.push(...left);
+      if (left.length === 0) await this.#forget(id);
+    }
+    // What is gone now is no reason to look again.
+    if (certain.length > 0) this.#lastAll = [...(await this.#records()).nodes()];
+    return { departed, done, kept, findings };
+  }
+
+  async #takeBack(node: string): Promise<Takeback[]> {
+    const done: Takeback[] = [];
+    for (let act = 0; act < MOST_ACTS; act++) {
+      const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall());
+      if (next === undefined) break;
+      if (await this.#leader.commit(next.transaction)) {
+        this.#tell(next);
+        done.push(next);
+      } else if (!this.#leader.leads || (await this.#nodes()).has(node)) break;
+    }
+    return done;
+  }
+
+  /** Which agent had the name: a machine that gets it next need not wait for that one. */
+  async #forget(node: string): Promise<void> {
+    const expect = [{ key: resourceKey("Node", node), modRevision: 0n }];
+    await this.#leader.commit({ expect, put: [], delete: [agentKey(node)] });
+  }
+
+  async #records(): Promise<IpamRecords> {
+    return new IpamRecords((await this.#store.list(ipamRoot)).entries);
+  }
+
+  /** By keys: a Node that cannot be read is there all the same. */
+  async #nodes(): Promise<Set<string>> {
+    const root = kindRoot("Node");
+    return new Set((await this.#store.listKeys(root)).map((key) => key.slice(root.length)));
+  }
+
+  #tell({ node, freed, blocks, records }: Takeback): void {
+    const why = `node ${node} was deleted`;
+    for (const { addresses, since, ...workload } of freed) {
+      const held = since === undefined ? {} : { since: new Date(since).toISOString() };
+      const evidence = { node, addresses: addresses.map(formatAddress), ...workload, ...held, why };
+      this.#log.warn("addresses of a departed node are freed", evidence);
+    }
+    for (const cidr of blocks) {
+      this.#log.warn("a block of a departed node goes back to its pool", { node, block: formatPrefix(cidr), why });
+    }
+    for (const key of records) this.#log.warn("a record of a departed node is deleted", { node, key, why });
+  }
+}
