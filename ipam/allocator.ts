@@ -83,6 +83,11 @@ export class Allocator {
     return this.#view.ownBlocks();
   }
 
+  /** Keys of records that this node needed and could not read: it goes on without them. load() reads them again. */
+  unreadable(): readonly string[] {
+    return this.#view.unreadable();
+  }
+
   /** Called when a block was claimed, found or lost, before the request that caused it is answered. */
   onBlocksChanged(listener: () => void): void {
     this.#listeners.push(listener);

@@ -155,9 +155,11 @@ export class GroupCommit {
 
   async #load(): Promise<void> {
     const { entries } = await this.#ports.store.list(affinitiesOf(this.#view.node));
-    const cidrs = entries.flatMap(({ key }) => affinityOfKey(key)?.cidr ?? []);
+    const cidrs = this.#view.learnAffinities(entries);
     const known = this.#view.ownBlocks().map(({ cidr }) => cidr);
-    await this.#read([...new Set([...cidrs, ...known].map(blockKey))]);
+    // What could not be read may have been put right.
+    const again = this.#view.unreadable().filter((key) => affinityOfKey(key) === undefined);
+    await this.#read([...new Set([...[...cidrs, ...known].map(blockKey), ...again])]);
     this.#loaded = true;
   }
 

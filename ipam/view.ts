@@ -2,9 +2,10 @@
  * What one node knows of the stored records: its own blocks always, of others what it met. Knowledge may be old; every
  * transaction states the revisions it was planned on, so old knowledge costs a repetition and never an address.
  */
+import { decodeAffinity } from "./affinity.ts";
 import { type Block, decodeBlock } from "./block.ts";
 import { decodeHandle, type HandleRecord } from "./handle.ts";
-import { blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
+import { affinityOfKey, blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
 import { formatPrefix, type Prefix } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
@@ -32,6 +33,7 @@ export class View {
   #existing = new PrefixMap<boolean>();
   #listed = false;
   #believedSince = 0;
+  readonly #unreadable = new Set<string>();
 
   constructor(node: string, writer: string) {
     this.node = node;
@@ -67,6 +69,11 @@ export class View {
     return found && { cidr: found.prefix, foreign: found.value };
   }
 
+  /** Keys of records that this node needed and could not read, in order; it goes on as if they were not its own. */
+  unreadable(): string[] {
+    return [...this.#unreadable].sort();
+  }
+
   get listed(): boolean {
     return this.#listed;
   }
@@ -76,11 +83,25 @@ export class View {
     const modRevision = entry?.modRevision ?? 0n;
     const handle = handleOfKey(key);
     if (handle !== undefined) {
-      this.#handles.set(handle, { modRevision, value: entry && decodeHandle(entry.value) });
+      const known = { modRevision, value: entry && decodeHandle(entry.value) };
+      this.#handles.set(handle, known);
+      this.#note(key, known);
       return;
     }
     const cidr = blockOfKey(key);
-    if (cidr !== undefined) this.#learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+    if (cidr === undefined) return;
+    const known = { modRevision, value: entry && decodeBlock(entry.value) };
+    this.#learnBlock(cidr, known);
+    this.#note(key, known);
+  }
+
+  /** Takes all of this node's claims, and tells which blocks they are for: the key says it, whatever the value. */
+  learnAffinities(entries: readonly Entry[]): Prefix[] {
+    for (const key of this.#unreadable) if (affinityOfKey(key) !== undefined) this.#unreadable.delete(key);
+    return entries.flatMap(({ key, value, modRevision }) => {
+      this.#note(key, { modRevision, value: decodeAffinity(value) });
+      return affinityOfKey(key)?.cidr ?? [];
+    });
   }
 
   /** Takes the CIDRs of all blocks that exist. */
@@ -104,6 +125,11 @@ export class View {
     this.#listed = false;
     for (const [text, { value }] of this.#blocks) if (value?.node !== this.node) this.#blocks.delete(text);
     for (const [handle, { modRevision }] of this.#handles) if (modRevision === 0n) this.#handles.delete(handle);
+  }
+
+  #note(key: string, { modRevision, value }: Known<unknown>): void {
+    if (value === undefined && modRevision !== 0n) this.#unreadable.add(key);
+    else this.#unreadable.delete(key);
   }
 
   #learnBlock(cidr: Prefix, known: Known<Block>): void {

@@ -97,7 +97,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems],
+      problems: [...configuration.problems, ...pods.problems, ...masquerade.problems],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,

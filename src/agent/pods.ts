@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Allocator } from "../../ipam/allocator.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
-import { familyOfPrefix } from "../../ipam/net/prefix.ts";
+import { familyOfPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
 import { automaticPools } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Attachments } from "../cni/attachments.ts";
@@ -41,6 +41,8 @@ export class Pods {
   #mtu = 1500;
   #timer: NodeJS.Timeout | undefined;
   #finishing = false;
+  #ranges = "";
+  #unreadableLogged = "";
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -66,6 +68,11 @@ export class Pods {
     return this.#loaded ? [] : ["the node's address blocks are not read yet"];
   }
 
+  /** What this node goes on without, in words. */
+  get problems(): string[] {
+    return this.allocator.unreadable().map((key) => `${key} in the store cannot be read; see overland ipam check`);
+  }
+
   addresses(): readonly Address[] {
     return this.#attachments.all().flatMap(({ addresses }) => addresses);
   }
@@ -78,6 +85,10 @@ export class Pods {
     this.#configured = configured;
     this.allocator.setPools(configured.pools);
     this.allocator.setNodeLabels(configured.labels);
+    // With a pool that is deleted go the blocks cut from it, and a pool may come again: what is ours is read anew.
+    const ranges = configured.pools.map(({ cidr }) => formatPrefix(cidr)).join(" ");
+    if (this.#loaded && ranges !== this.#ranges) void this.#readAgain();
+    this.#ranges = ranges;
     const { ipv4, ipv6 } = configured.node;
     this.#mtu = uplinkMtu(
       listLinks(),
@@ -96,13 +107,36 @@ export class Pods {
         await sleep(500, undefined, { ref: false });
       }
     }
-    this.#timer = setInterval(() => void this.#finishPending(), PENDING_RETRY_MS);
+    this.#logUnreadable();
+    this.#timer = setInterval(() => void this.#tend(), PENDING_RETRY_MS);
     await this.#finishPending();
   }
 
   stop(): void {
     clearInterval(this.#timer);
     this.#network.close();
+  }
+
+  async #tend(): Promise<void> {
+    await this.#finishPending();
+    if (this.allocator.unreadable().length > 0) await this.#readAgain();
+    this.#logUnreadable();
+  }
+
+  /** Should it fail, the next request does it. */
+  async #readAgain(): Promise<void> {
+    try {
+      await this.allocator.load();
+    } catch (error) {
+      this.#options.log.warn("the node's address blocks cannot be read again yet", { error });
+    }
+  }
+
+  #logUnreadable(): void {
+    const { problems } = this;
+    const text = problems.join("\n");
+    if (text !== this.#unreadableLogged) for (const problem of problems) this.#options.log.error(problem);
+    this.#unreadableLogged = text;
   }
 
   async #finishPending(): Promise<void> {
