@@ -9,7 +9,7 @@ import { type Entry, isStoreUnavailable, type Store } from "../../ipam/store.ts"
 import { poolOf } from "../config/pools.ts";
 import { POOLS_GUARD, resourceKey } from "../config/resource-keys.ts";
 import { listResources } from "../config/resource-store.ts";
-import type { StrayBlock } from "./ipam-report.ts";
+import type { StrayBlock } from "../config/schema/ipam-report.ts";
 
 /** `would-release`: a dry run. `changed`: no longer what was seen, so nothing is to be done. `unknown`: etcd failed. */
 export type Outcome = "released" | "would-release" | "changed" | "kept" | "refused" | "unknown";

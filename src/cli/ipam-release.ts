@@ -3,10 +3,11 @@ import { allocationAt, findLeaks, holdingsOf, type Leak } from "../../ipam/leaks
 import { type Address, formatAddress, parseAddress, sameAddress } from "../../ipam/net/address.ts";
 import { containsAddress } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
+import type { StrayBlock } from "../config/schema/ipam-report.ts";
 import { Failure } from "./failure.ts";
 import { type Done, giveBackBlock, type Outcome, releaseLeak, type Terms } from "./ipam-give-back.ts";
 import { type IpamRecords, readIpam } from "./ipam-records.ts";
-import { leakText, readReport, reportedLeak, type StrayBlock } from "./ipam-report.ts";
+import { leakText, readReport, reportedLeak } from "./ipam-report.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
 import { print } from "./terminal.ts";

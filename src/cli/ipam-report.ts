@@ -3,12 +3,12 @@
  * `ipam release --from-report` frees what it calls leaked.
  */
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { audit } from "../../ipam/audit.ts";
 import { findLeaks, type Leak } from "../../ipam/leaks.ts";
 import { misplaced } from "../../ipam/misplaced.ts";
-import { formatAddress, parseAddress } from "../../ipam/net/address.ts";
-import { containsPrefix, formatPrefix, parsePrefix } from "../../ipam/net/prefix.ts";
+import { formatAddress } from "../../ipam/net/address.ts";
+import { containsPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
+import { checkReport, type ReadReport, type StrayBlock } from "../config/schema/ipam-report.ts";
 import { Failure } from "./failure.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 
@@ -48,12 +48,6 @@ interface ReportedAddress {
   /** When it was given: milliseconds since the epoch, which no other allocation of the handle has; and for people. */
   readonly at?: number;
   readonly since?: string;
-}
-
-export interface StrayBlock {
-  readonly cidr: string;
-  readonly node: string;
-  readonly why: "its node does not exist" | "it is in no pool";
 }
 
 export function reportOf(records: IpamRecords, now: Date): Report {
@@ -111,42 +105,8 @@ export function timeText(at: number): string {
   return Number.isNaN(time.getTime()) ? String(at) : time.toISOString();
 }
 
-const address = z.string().transform((text, context) => parseAddress(text) ?? unreadable(context));
-const prefix = z.string().transform((text, context) => parsePrefix(text) ?? unreadable(context));
-
-const leakSchema = z
-  .object({
-    handle: z.string(),
-    handleRevision: z.string().regex(/^\d+$/).transform(BigInt),
-    addresses: z.array(z.object({ ip: address, block: prefix, at: z.number().exactOptional() })),
-    nodes: z.array(z.string()),
-    namespace: z.string().exactOptional(),
-    pod: z.string().exactOptional(),
-    why: z.string(),
-    ownerGone: z.boolean(),
-  })
-  .transform(({ addresses, ...rest }): Leak => {
-    return { ...rest, addresses: addresses.map(({ ip, ...held }) => ({ address: ip, ...held })) };
-  });
-
-const reportSchema = z.object({
-  leaks: z.array(leakSchema),
-  strayBlocks: z.array(
-    z.object({
-      cidr: prefix.transform(formatPrefix),
-      node: z.string(),
-      why: z.enum(["its node does not exist", "it is in no pool"]),
-    }),
-  ),
-});
-
-function unreadable(context: z.RefinementCtx): never {
-  context.addIssue({ code: "custom", message: "cannot be read" });
-  return z.NEVER;
-}
-
 /** Throws a Failure with exit code 2 for what is not a report of this program. */
-export function readReport(file: string): z.output<typeof reportSchema> {
+export function readReport(file: string): ReadReport {
   const value = documentIn(file);
   const { reportVersion } = (value ?? {}) as { reportVersion?: unknown };
   if (reportVersion === undefined) {
@@ -155,10 +115,9 @@ export function readReport(file: string): z.output<typeof reportSchema> {
   if (reportVersion !== VERSION) {
     throw notAReport(file, `its reportVersion is ${JSON.stringify(reportVersion)}, and this program reads ${VERSION}`);
   }
-  const parsed = reportSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw notAReport(file, `${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}; make a new one`);
+  const checked = checkReport(value);
+  if ("problem" in checked) throw notAReport(file, `${checked.problem}; make a new one`);
+  return checked;
 }
 
 function documentIn(file: string): unknown {

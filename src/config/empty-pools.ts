@@ -52,8 +52,9 @@ export async function emptyPools(store: Store, resources: readonly Resource[], r
   if (refusals.length > 0 || blocks.length <= room) return { refusals, blocks };
   const enabled = pools.find(({ spec }) => !spec.disabled);
   if (enabled === undefined) return { refusals, blocks };
-  const text = `${poolText(enabled)}: its ${Math.ceil(blocks.length / 2)} empty blocks are more than one transaction takes`;
-  return { refusals: [`${text}; set spec.disabled: true so that no new ones are cut, then delete it`], blocks: [] };
+  const cause = `its ${Math.ceil(blocks.length / 2)} empty blocks are more than one transaction takes`;
+  const cure = "set spec.disabled: true so that no new ones are cut, then delete it";
+  return { refusals: [`${poolText(enabled)}: ${cause}; ${cure}`], blocks: [] };
 }
 
 /** Of a disabled pool: what does not fit beside its deletion is deleted before, in steps that each do no harm. */
@@ -88,8 +89,8 @@ function refusalOf(pool: IPPoolResource, inside: readonly Inside[], nodes: Reado
   const first = pool.spec.disabled ? "" : "set spec.disabled: true so that no new ones are given out, ";
   const leaked = [...users.keys()].some((node) => !nodes.has(node));
   const cure = leaked ? "; `overland ipam release` frees what nodes left that are gone" : "";
-  const text = `${addresses} in use (${usersText(users, nodes)}); ${first}delete the pods that have them, then the pool`;
-  return `${poolText(pool)}: ${text}${cure}`;
+  const text = `${addresses} in use (${usersText(users, nodes)})`;
+  return `${poolText(pool)}: ${text}; ${first}delete the pods that have them, then the pool${cure}`;
 }
 
 /** Those with most first: `n1: 12, n2: 3, which does not exist, and 4 more nodes`. */
