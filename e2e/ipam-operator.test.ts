@@ -32,7 +32,7 @@ async function newPod(name: string, poolName: string): Promise<Pod> {
   return { sandbox, ipv4 };
 }
 
-const check = () => lab.overland(["ipam", "check", "--output-report", report()]);
+const check = (...words: string[]) => lab.overland(["ipam", "check", ...words]);
 const release = (...words: string[]) => lab.overland(["ipam", "release", ...words]);
 
 async function allIsWell(): Promise<void> {
@@ -53,18 +53,19 @@ interface BlockRecord {
 
 describe("a full pool, with an address that nobody has", () => {
   const pods: Pod[] = [];
-  const BLOCK = "ipam/blocks/10.99.0.0-30";
+  const BLOCK = "ipam/blocks/10.244.99.0-30";
   let lost = "";
 
   lab.proof("is shown as full, and who has which address", async () => {
-    await lab.apply(pool("tiny", { cidr: "10.99.0.0/30", blockSize: 30, assignmentMode: "Manual" }));
+    await lab.delete("ippool", "pods-ipv4");
+    await lab.apply(pool("tiny", { cidr: "10.244.99.0/30", blockSize: 30 }));
     for (let i = 0; i < 4; i++) pods.push(await newPod(`tiny${i}`, "tiny"));
     const refused = await cni("ADD", node(), await newSandbox(lab.name, "fifth"), from("tiny"));
-    expect(readError(refused).msg + (readError(refused).details ?? "")).toContain("tiny (10.99.0.0/30) has no free");
+    expect(readError(refused).msg + (readError(refused).details ?? "")).toContain("tiny (10.244.99.0/30) has no free");
     const { stdout } = await lab.overland(["ipam", "show"]);
-    expect(stdout).toMatch(/IP Pool +10\.99\.0\.0\/30 +4 +4 \(100%\) +0 +0 \(0%\)\n/);
+    expect(stdout).toMatch(/IP Pool +10\.244\.99\.0\/30 +4 +4 \(100%\) +0 +0 \(0%\)\n/);
     const who = await lab.overland(["ipam", "show", "--ip", pods[0]?.ipv4 ?? ""]);
-    expect(who.stdout).toMatch(/ is in use\n {2}pool: tiny\n {2}block: 10\.99\.0\.0\/30\n {2}blockOwner: r1n1\n/);
+    expect(who.stdout).toMatch(/ is in use\n {2}pool: tiny\n {2}block: 10\.244\.99\.0\/30\n {2}blockOwner: r1n1\n/);
     expect(who.stdout).toContain("  pod: tiny0\n");
     await allIsWell();
   });
@@ -92,10 +93,10 @@ describe("a full pool, with an address that nobody has", () => {
     });
     const { namespace, pod, containerID, ifName, handle } = allocation;
     const workload = { handle, namespace, pod, containerID, ifName };
-    const handleRecord = { addresses: [lost], blocks: ["10.99.0.0/30"], node: "gone", writer: "w", workload };
+    const handleRecord = { addresses: [lost], blocks: ["10.244.99.0/30"], node: "gone", writer: "w", workload };
     await spoil(lab.plan, "ipam/handles/lost", JSON.stringify(handleRecord));
 
-    const { code, stdout, stderr } = await check();
+    const { code, stdout, stderr } = await check("--output-report", report());
     expect({ code, stderr }).toEqual({ code: 1, stderr: `report written to ${report()}\n` });
     const evidence = `${lost} of pod e2e/lost (handle lost, since 2023-11-14T22:13:20.000Z): node gone does not exist`;
     expect(stdout).toContain(`\n  ${evidence}\nProblems found: 1\n`);
@@ -139,24 +140,26 @@ describe("a full pool, with an address that nobody has", () => {
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("4 addresses are in use (r1n1: 4); set spec.disabled: true");
     for (const { sandbox } of pods) await del(node(), sandbox);
-    expect(await routerPrefixes(lab.router("tor1"))).toContain("10.99.0.0/30");
+    expect(await routerPrefixes(lab.router("tor1"))).toContain("10.244.99.0/30");
     await lab.delete("ippool", "tiny");
     await eventually("nobody announces it", 5, async () => {
       const { blocks } = await agentView(node());
-      return !blocks.includes("10.99.0.0/30") && !(await routerPrefixes(lab.router("tor1"))).includes("10.99.0.0/30");
+      return (
+        !blocks.includes("10.244.99.0/30") && !(await routerPrefixes(lab.router("tor1"))).includes("10.244.99.0/30")
+      );
     });
-    expect([...(await records(lab.plan, "ipam/")).keys()].filter((key) => key.includes("10.99."))).toEqual([]);
+    expect([...(await records(lab.plan, "ipam/")).keys()].filter((key) => key.includes("10.244.99."))).toEqual([]);
     await allIsWell();
   });
 });
 
 describe("a pool that is split under its pods", () => {
   lab.proof("keeps every address, session and route", async () => {
-    await lab.apply(pool("wide", { cidr: "10.98.0.0/24", blockSize: 30, assignmentMode: "Manual" }));
+    await lab.apply(pool("wide", { cidr: "10.244.98.0/24", blockSize: 30 }));
     const pods = [];
     for (let i = 0; i < 6; i++) pods.push(await newPod(`wide${i}`, "wide"));
     const announced = async () =>
-      (await routerPrefixes(lab.router("tor1"))).filter((one) => one.startsWith("10.98.")).sort();
+      (await routerPrefixes(lab.router("tor1"))).filter((one) => one.startsWith("10.244.98.")).sort();
     const before = await eventually("both blocks are announced", 5, async () => {
       const prefixes = await announced();
       return new Set(prefixes).size === 2 && prefixes;
@@ -183,12 +186,12 @@ describe("records that cannot be read", () => {
   lab.proof(
     "are named by node status and by check, each by its key, and the node goes on",
     async () => {
-      await lab.apply(pool("four", { cidr: "10.97.0.0/24", blockSize: 30, assignmentMode: "Manual" }));
+      await lab.apply(pool("four", { cidr: "10.244.97.0/24", blockSize: 30 }));
       const [kept, doomed] = [await newPod("kept", "four"), await newPod("doomed", "four")];
       const keys = [...(await records(lab.plan, "ipam/")).keys()];
       const spoilt = [
-        keys.find((key) => key.startsWith("ipam/blocks/10.97.")),
-        keys.find((key) => key.startsWith("ipam/affinities/r1n1/10.97.")),
+        keys.find((key) => key.startsWith("ipam/blocks/10.244.97.")),
+        keys.find((key) => key.startsWith("ipam/affinities/r1n1/10.244.97.")),
         `ipam/handles/${encodeURIComponent(`overland.${doomed.sandbox.containerID}.eth0`)}`,
         "resources/bgppeers/spoilt",
       ].map((key) => key ?? "none");
@@ -214,9 +217,10 @@ describe("records that cannot be read", () => {
       await eventually("all is well again", 15, async () => {
         expect((await agentView(node())).problems).toEqual([]);
         await allIsWell();
+        // The DEL that met its spoilt handle was written down, and is finished now.
+        expect([...(await records(lab.plan, "ipam/handles/")).keys()]).toHaveLength(2);
         return true;
       });
-      expect([...(await records(lab.plan, "ipam/handles/")).keys()]).toHaveLength(2);
       for (const { sandbox } of [kept, next]) await del(node(), sandbox);
       await lab.delete("ippool", "four");
       await allIsWell();

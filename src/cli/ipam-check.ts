@@ -40,10 +40,12 @@ function inWords(report: Report, file: string | undefined): string {
   ];
   if (leaks.length + strayBlocks.length > 0) {
     const addresses = leaks.reduce((sum, leak) => sum + leak.addresses.length, 0);
-    const what = `${counted(leaks.length, "handle")} with ${addresses} leaked, ${counted(strayBlocks.length, "block")}`;
-    const report = file ?? "FILE";
-    const first = file === undefined ? `overland ipam check --output-report ${report}; ` : "";
-    lines.push(`To give back (${what} to spare): ${first}overland ipam release --from-report ${report} --dry-run`);
+    const leaked = `${counted(addresses, "leaked address", "es")} of ${counted(leaks.length, "handle")}`;
+    lines.push(
+      `To give back: ${leaked}, ${counted(strayBlocks.length, "block")} nobody needs. See what would be done:`,
+    );
+    if (file === undefined) lines.push("  overland ipam check --output-report FILE");
+    lines.push(`  overland ipam release --from-report ${file ?? "FILE"} --dry-run`);
   }
   return lines.join("\n");
 }
