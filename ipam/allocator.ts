@@ -85,7 +85,7 @@ export class Allocator {
 
   /** Keys of records that this node needed and could not read: it goes on without them. load() reads them again. */
   unreadable(): readonly string[] {
-    return this.#view.unreadable();
+    return this.#view.unreadable.keys();
   }
 
   /** Called when a block was claimed, found or lost, before the request that caused it is answered. */

@@ -4,7 +4,7 @@
  */
 import { type Batch, type Job, planBatch } from "./batch.ts";
 import { Doubts } from "./doubt.ts";
-import { affinitiesOf, affinityOfKey, blockKey, blockOfKey, blocksRoot } from "./keys.ts";
+import { affinitiesOf, blockKey, blockOfKey, blocksRoot } from "./keys.ts";
 import { formatPrefix } from "./net/prefix.ts";
 import { Refusal } from "./refusal.ts";
 import { isStoreUnavailable, type Store } from "./store.ts";
@@ -93,7 +93,7 @@ export class GroupCommit {
       throw error;
     });
     if (committed.committed) {
-      this.#view.applied(transaction, committed.revision);
+      batch.draft.committed(committed.revision);
       this.#answer(batch);
       return;
     }
@@ -115,9 +115,9 @@ export class GroupCommit {
     const awaited = new Set([...this.#active, ...this.#waiting].map(({ handle }) => handle));
     await this.#doubts.settle(this.#view, awaited, {
       read: (keys) => this.#read(keys),
-      commit: async (transaction) => {
-        const committed = await this.#ports.store.commit(transaction);
-        if (committed.committed) this.#view.applied(transaction, committed.revision);
+      commit: async (draft) => {
+        const committed = await this.#ports.store.commit(draft.transaction());
+        if (committed.committed) draft.committed(committed.revision);
         return committed.committed;
       },
       pause: (conflicts) => this.#pause(conflicts),
@@ -155,11 +155,9 @@ export class GroupCommit {
 
   async #load(): Promise<void> {
     const { entries } = await this.#ports.store.list(affinitiesOf(this.#view.node));
-    const cidrs = this.#view.learnAffinities(entries);
+    const cidrs = this.#view.unreadable.learnAffinities(entries);
     const known = this.#view.ownBlocks().map(({ cidr }) => cidr);
-    // What could not be read may have been put right.
-    const again = this.#view.unreadable().filter((key) => affinityOfKey(key) === undefined);
-    await this.#read([...new Set([...[...cidrs, ...known].map(blockKey), ...again])]);
+    await this.#read([...new Set([...[...cidrs, ...known].map(blockKey), ...this.#view.unreadable.toReadAgain()])]);
     this.#loaded = true;
   }
 

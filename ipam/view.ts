@@ -2,15 +2,15 @@
  * What one node knows of the stored records: its own blocks always, of others what it met. Knowledge may be old; every
  * transaction states the revisions it was planned on, so old knowledge costs a repetition and never an address.
  */
-import { decodeAffinity } from "./affinity.ts";
 import { type Block, decodeBlock } from "./block.ts";
 import { decodeHandle, type HandleRecord } from "./handle.ts";
-import { affinityOfKey, blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
+import { blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
 import { formatPrefix, type Prefix } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
 import type { Labels } from "./selector.ts";
-import type { Entry, Revision, Transaction } from "./store.ts";
+import type { Entry, Revision } from "./store.ts";
+import { Unreadable } from "./unreadable.ts";
 
 /** A record as it was last seen. No value and the revision 0n: it does not exist; and another one: it is unreadable. */
 export interface Known<T> {
@@ -25,6 +25,7 @@ export class View {
   readonly node: string;
   /** A name of this process alone. */
   readonly writer: string;
+  readonly unreadable = new Unreadable();
   pools: readonly Pool[] = [];
   labels: Labels = {};
   readonly #blocks = new Map<string, Known<Block>>();
@@ -33,7 +34,6 @@ export class View {
   #existing = new PrefixMap<boolean>();
   #listed = false;
   #believedSince = 0;
-  readonly #unreadable = new Set<string>();
 
   constructor(node: string, writer: string) {
     this.node = node;
@@ -69,11 +69,6 @@ export class View {
     return found && { cidr: found.prefix, foreign: found.value };
   }
 
-  /** Keys of records that this node needed and could not read, in order; it goes on as if they were not its own. */
-  unreadable(): string[] {
-    return [...this.#unreadable].sort();
-  }
-
   get listed(): boolean {
     return this.#listed;
   }
@@ -83,25 +78,26 @@ export class View {
     const modRevision = entry?.modRevision ?? 0n;
     const handle = handleOfKey(key);
     if (handle !== undefined) {
-      const known = { modRevision, value: entry && decodeHandle(entry.value) };
-      this.#handles.set(handle, known);
-      this.#note(key, known);
+      const value = entry && decodeHandle(entry.value);
+      this.learnHandle(handle, { modRevision, value });
+      this.unreadable.note(key, entry !== undefined && value === undefined);
       return;
     }
     const cidr = blockOfKey(key);
     if (cidr === undefined) return;
-    const known = { modRevision, value: entry && decodeBlock(entry.value) };
-    this.#learnBlock(cidr, known);
-    this.#note(key, known);
+    const value = entry && decodeBlock(entry.value);
+    this.learnBlock(cidr, { modRevision, value });
+    this.unreadable.note(key, entry !== undefined && value === undefined);
   }
 
-  /** Takes all of this node's claims, and tells which blocks they are for: the key says it, whatever the value. */
-  learnAffinities(entries: readonly Entry[]): Prefix[] {
-    for (const key of this.#unreadable) if (affinityOfKey(key) !== undefined) this.#unreadable.delete(key);
-    return entries.flatMap(({ key, value, modRevision }) => {
-      this.#note(key, { modRevision, value: decodeAffinity(value) });
-      return affinityOfKey(key)?.cidr ?? [];
-    });
+  learnHandle(handle: string, known: Known<HandleRecord>): void {
+    this.#handles.set(handle, known);
+  }
+
+  learnBlock(cidr: Prefix, known: Known<Block>): void {
+    this.#blocks.set(formatPrefix(cidr), known);
+    if (known.modRevision === 0n) this.#existing.delete(cidr);
+    else this.#existing.set(cidr, known.value?.node !== this.node);
   }
 
   /** Takes the CIDRs of all blocks that exist. */
@@ -112,12 +108,6 @@ export class View {
     this.#listed = true;
   }
 
-  /** Takes a transaction of this node that was committed. */
-  applied(transaction: Transaction, revision: Revision): void {
-    for (const { key, value } of transaction.put) this.learn(key, { key, value, modRevision: revision });
-    for (const key of transaction.delete) this.learn(key, undefined);
-  }
-
   /** Drops what is known of other nodes' blocks when it is too old to be believed. */
   expire(now: number): void {
     if (Math.abs(now - this.#believedSince) < beliefMs) return;
@@ -125,17 +115,6 @@ export class View {
     this.#listed = false;
     for (const [text, { value }] of this.#blocks) if (value?.node !== this.node) this.#blocks.delete(text);
     for (const [handle, { modRevision }] of this.#handles) if (modRevision === 0n) this.#handles.delete(handle);
-  }
-
-  #note(key: string, { modRevision, value }: Known<unknown>): void {
-    if (value === undefined && modRevision !== 0n) this.#unreadable.add(key);
-    else this.#unreadable.delete(key);
-  }
-
-  #learnBlock(cidr: Prefix, known: Known<Block>): void {
-    this.#blocks.set(formatPrefix(cidr), known);
-    if (known.modRevision === 0n) this.#existing.delete(cidr);
-    else this.#existing.set(cidr, known.value?.node !== this.node);
   }
 }
 
