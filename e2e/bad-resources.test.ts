@@ -43,6 +43,14 @@ const cases: Record<string, Case> = {
     yaml: `${head("IPPool")}  cidr: 10.200.0.0/20\n`,
     says: /spec\.cidr: .*overlaps pool (good|bad)/,
   },
+  "a pool smaller than one of its blocks": {
+    yaml: `${head("IPPool")}  cidr: 10.201.0.0/27\n`,
+    says: /:13: spec\.cidr: .*smaller than one block of \/26/,
+  },
+  "another CIDR and another block size for a pool there is": {
+    yaml: `${head("IPPool").replace("bad", "pods-ipv4")}  cidr: 10.201.0.0/16\n  blockSize: 28\n`,
+    says: /:13: spec\.cidr: .*cannot change, it is 10\.244\.0\.0\/16[^]*:14: spec\.blockSize: 28: cannot change/,
+  },
   "a tunnel": { yaml: `${head("IPPool")}  cidr: 10.201.0.0/24\n  vxlanMode: Always\n`, says: /:14: spec\.vxlanMode: / },
   "an AS number out of range": {
     yaml: `${head("BGPPeer")}  peerIP: 10.1.1.1\n  asNumber: 4294967296\n`,

@@ -107,6 +107,11 @@ export class Allocator {
     return this.#view.ownBlocks();
   }
 
+  /** Keys of records that this node needed and could not read: it goes on without them. load() reads them again. */
+  unreadable(): readonly string[] {
+    return this.#view.unreadable.keys();
+  }
+
   /** Records and unsettled writes kept in memory, as a number: what must not grow with pods that are gone. */
   get remembered(): number {
     return this.#view.size + this.#requests.unsettled;

@@ -4,7 +4,7 @@
  */
 import { type Batch, type Job, planBatch } from "./batch.ts";
 import { Doubts } from "./doubt.ts";
-import { affinitiesOf, affinityOfKey, blockKey, blockOfKey, blocksRoot } from "./keys.ts";
+import { affinitiesOf, blockKey, blockOfKey, blocksRoot } from "./keys.ts";
 import { formatPrefix } from "./net/prefix.ts";
 import { Refusal } from "./refusal.ts";
 import { isStoreUnavailable, type Store } from "./store.ts";
@@ -161,11 +161,12 @@ export class GroupCommit {
 
   async #load(): Promise<void> {
     const { entries } = await this.#ports.store.list(affinitiesOf(this.#view.node));
-    const cidrs = entries.flatMap(({ key }) => affinityOfKey(key)?.cidr ?? []);
+    const cidrs = this.#view.unreadable.learnAffinities(entries);
     const known = this.#view.ownBlocks().map(({ cidr }) => cidr);
     // In the same read: which of the blocks that the node would claim first are free.
     const likely = likelyBlocks(this.#view);
-    await this.#read([...new Set([...cidrs, ...known, ...likely].map(blockKey))]);
+    const blocks = [...cidrs, ...known, ...likely].map(blockKey);
+    await this.#read([...new Set([...blocks, ...this.#view.unreadable.toReadAgain()])]);
     this.#loaded = true;
   }
 

@@ -12,6 +12,7 @@ import type { Pool } from "./pool.ts";
 import { type Rules, usualRules } from "./rules.ts";
 import type { Labels } from "./selector.ts";
 import type { Entry, Revision } from "./store.ts";
+import { Unreadable } from "./unreadable.ts";
 
 /** A record as it was last seen. No value and the revision 0n: it does not exist; and another one: it is unreadable. */
 export interface Known<T> {
@@ -28,6 +29,7 @@ export class View {
   readonly node: string;
   /** A name of this process alone. */
   readonly writer: string;
+  readonly unreadable = new Unreadable();
   pools: readonly Pool[] = [];
   labels: Labels = {};
   rules: Rules = usualRules;
@@ -107,11 +109,16 @@ export class View {
     const modRevision = entry?.modRevision ?? 0n;
     const handle = handleOfKey(key);
     if (handle !== undefined) {
-      this.learnHandle(handle, { modRevision, value: entry && decodeHandle(entry.value) });
+      const value = entry && decodeHandle(entry.value);
+      this.learnHandle(handle, { modRevision, value });
+      this.unreadable.note(key, entry !== undefined && value === undefined);
       return;
     }
     const cidr = blockOfKey(key);
-    if (cidr !== undefined) this.learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+    if (cidr === undefined) return;
+    const value = entry && decodeBlock(entry.value);
+    this.learnBlock(cidr, { modRevision, value });
+    this.unreadable.note(key, entry !== undefined && value === undefined);
   }
 
   learnHandle(handle: string, known: Known<HandleRecord>): void {

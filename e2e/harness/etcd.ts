@@ -1,24 +1,25 @@
-/** The lab's etcd, read with etcdctl. */
+/** The lab's etcd, read and spoilt with etcdctl. */
 import type { LabStatus } from "../../src/lab/status.ts";
 import { must } from "./command.ts";
 
+const ROOT = "/overland/v1/";
+
 /** Keys without the common `/overland/v1/`, with their values. */
 export async function records(lab: LabStatus, under = ""): Promise<Map<string, string>> {
-  const root = "/overland/v1/";
-  const command = [
-    "etcdctl",
-    "--endpoints",
-    lab.etcd.endpoints.join(","),
-    "get",
-    "--prefix",
-    root + under,
-    "-w",
-    "json",
-  ];
-  const text = await must(command, { netns: lab.etcd.netns, environment: { ETCDCTL_API: "3" } });
+  const text = await etcdctl(lab, "get", "--prefix", ROOT + under, "-w", "json");
   const { kvs = [] } = JSON.parse(text) as { kvs?: { key: string; value?: string }[] };
   const decoded = (value = "") => Buffer.from(value, "base64").toString();
-  return new Map(kvs.map(({ key, value }) => [decoded(key).slice(root.length), decoded(value)]));
+  return new Map(kvs.map(({ key, value }) => [decoded(key).slice(ROOT.length), decoded(value)]));
+}
+
+/** What a hand does to the records behind everybody's back; undefined deletes. */
+export async function spoil(lab: LabStatus, key: string, value: string | undefined): Promise<void> {
+  await (value === undefined ? etcdctl(lab, "del", ROOT + key) : etcdctl(lab, "put", ROOT + key, value));
+}
+
+function etcdctl(lab: LabStatus, ...words: readonly string[]): Promise<string> {
+  const command = ["etcdctl", "--endpoints", lab.etcd.endpoints.join(","), ...words];
+  return must(command, { netns: lab.etcd.netns, environment: { ETCDCTL_API: "3" } });
 }
 
 /** Who holds addresses, and which. */

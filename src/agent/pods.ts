@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Allocator } from "../../ipam/allocator.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
-import { familyOfPrefix } from "../../ipam/net/prefix.ts";
+import { familyOfPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
 import { PrefixMap } from "../../ipam/net/prefix-map.ts";
 import { automaticPools } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
@@ -51,6 +51,8 @@ export class Pods {
   #finishing = false;
   #stopping = false;
   readonly #serving = new Set<Promise<unknown>>();
+  #ranges = "";
+  #unreadableLogged = "";
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -78,8 +80,9 @@ export class Pods {
     return this.#loaded ? [] : ["the node's address blocks are not read yet"];
   }
 
+  /** What this node goes on without, and what it found, in words. */
   get problems(): readonly string[] {
-    return this.#reconciler.problems();
+    return [...this.#unreadable(), ...this.#reconciler.problems()];
   }
 
   addresses(): readonly Address[] {
@@ -95,6 +98,10 @@ export class Pods {
     this.allocator.setPools(configured.pools);
     this.allocator.setRules(configured.rules);
     this.allocator.setNodeLabels(configured.labels);
+    // With a pool that is deleted go the blocks cut from it, and a pool may come again: what is ours is read anew.
+    const ranges = configured.pools.map(({ cidr }) => formatPrefix(cidr)).join(" ");
+    if (this.#loaded && ranges !== this.#ranges) void this.#readAgain();
+    this.#ranges = ranges;
     const { ipv4, ipv6 } = configured.node;
     this.#mtu = uplinkMtu(
       listLinks(),
@@ -114,7 +121,8 @@ export class Pods {
       }
     }
     if (this.#stopping) return;
-    this.#timer = setInterval(() => void this.#toItsEnd(this.#finishPending()), PENDING_RETRY_MS);
+    this.#logUnreadable();
+    this.#timer = setInterval(() => void this.#toItsEnd(this.#tend()), PENDING_RETRY_MS);
     await this.#toItsEnd(this.#finishPending());
     this.#reconciler.start();
   }
@@ -138,6 +146,32 @@ export class Pods {
     } finally {
       this.#serving.delete(work);
     }
+  }
+
+  async #tend(): Promise<void> {
+    await this.#finishPending();
+    if (this.allocator.unreadable().length > 0) await this.#readAgain();
+    this.#logUnreadable();
+  }
+
+  /** Should it fail, the next request does it. */
+  async #readAgain(): Promise<void> {
+    try {
+      await this.allocator.load();
+    } catch (error) {
+      this.#options.log.warn("the node's address blocks cannot be read again yet", { error });
+    }
+  }
+
+  #unreadable(): string[] {
+    return this.allocator.unreadable().map((key) => `${key} in the store cannot be read; see overland ipam check`);
+  }
+
+  #logUnreadable(): void {
+    const problems = this.#unreadable();
+    const text = problems.join("\n");
+    if (text !== this.#unreadableLogged) for (const problem of problems) this.#options.log.error(problem);
+    this.#unreadableLogged = text;
   }
 
   async #finishPending(): Promise<void> {

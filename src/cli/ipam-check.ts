@@ -1,53 +1,51 @@
 /** `overland ipam check`: do the records of address management agree, with one another and with pools and nodes? */
-import { audit } from "../../ipam/audit.ts";
-import { formatPrefix } from "../../ipam/net/prefix.ts";
-import { strayBlocks } from "../../ipam/usage.ts";
-import { listResources } from "../config/resource-store.ts";
-import { type IpamRecords, readIpam } from "./ipam-records.ts";
+import { writeFileSync } from "node:fs";
+import { Failure } from "./failure.ts";
+import { readIpam } from "./ipam-records.ts";
+import { type Report, reportOf } from "./ipam-report.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
-import { counted, print } from "./terminal.ts";
+import { counted, note, print } from "./terminal.ts";
 
+/** Exit code 0: nothing found; 1: something is wrong; 2: it could not be looked at. */
 export async function ipamCheck(options: OptionValues): Promise<void> {
-  const [records, nodes] = await withStore(options, async (store) => {
-    const read = await readIpam(store);
-    const { resources } = await listResources(store, "Node");
-    return [read, new Set(resources.map(({ metadata }) => metadata.name))] as const;
-  });
-  const findings = findingsOf(records, nodes);
-  const inUse = records.blocks.reduce((sum, block) => sum + block.allocations.size, 0);
-  const counts = {
-    pools: records.pools.length,
-    nodes: nodes.size,
-    blocks: records.blocks.length,
-    handles: records.handles.size,
-    addressesInUse: inUse,
-  };
-  process.exitCode = findings.length === 0 ? 0 : 1;
-  if (options["output"] === "json") return print(`${JSON.stringify({ ...counts, findings }, null, 2)}\n`);
-  const checked = [
-    counted(counts.pools, "pool"),
-    counted(counts.nodes, "node"),
-    counted(counts.blocks, "block"),
-    counted(counts.handles, "handle"),
-  ];
-  print(`Checked ${checked.join(", ")}; addresses in use: ${inUse}.`);
-  for (const finding of findings) print(`  ${finding}`);
-  print(findings.length === 0 ? "No problem was found." : `Problems found: ${findings.length}`);
+  const report = reportOf(await withStore(options, readIpam).catch(notChecked), new Date());
+  const text = `${JSON.stringify(report, null, 2)}\n`;
+  const file = options["outputReport"] as string | undefined;
+  if (file !== undefined) writeReport(file, text);
+  process.exitCode = report.findings.length === 0 ? 0 : 1;
+  print(options["output"] === "json" ? text : inWords(report, file));
 }
 
-function findingsOf(records: IpamRecords, nodes: ReadonlySet<string>): string[] {
-  const { pools, blocks, entries, damaged } = records;
-  const findings = [...damaged, ...audit(entries)];
-  for (const block of strayBlocks(pools, blocks)) {
-    const used = block.allocations.size;
-    if (used > 0) findings.push(`block ${formatPrefix(block.cidr)}: ${used} in use, and it is in no pool`);
+function notChecked(error: unknown): never {
+  throw error instanceof Failure ? new Failure(error.message, 2) : error;
+}
+
+function writeReport(file: string, text: string): void {
+  try {
+    writeFileSync(file, text, { mode: 0o600 });
+  } catch (error) {
+    throw new Failure(`--output-report: ${file} cannot be written: ${(error as Error).message}`, 2);
   }
-  for (const { cidr, node, allocations } of blocks) {
-    if (nodes.has(node)) continue;
-    findings.push(
-      `block ${formatPrefix(cidr)}: owned by node ${node}, which does not exist; ${allocations.size} in use`,
+  note(`report written to ${file}`);
+}
+
+function inWords(report: Report, file: string | undefined): string {
+  const { findings, leaks, strayBlocks } = report;
+  const checked = (["pool", "node", "block", "handle"] as const).map((noun) => counted(report[`${noun}s`], noun));
+  const lines = [
+    `Checked ${checked.join(", ")}; addresses in use: ${report.addressesInUse}.`,
+    ...findings.map((finding) => `  ${finding}`),
+    findings.length === 0 ? "No problem was found." : `Problems found: ${findings.length}`,
+  ];
+  if (leaks.length + strayBlocks.length > 0) {
+    const addresses = leaks.reduce((sum, leak) => sum + leak.addresses.length, 0);
+    const leaked = `${counted(addresses, "leaked address", "es")} of ${counted(leaks.length, "handle")}`;
+    lines.push(
+      `To give back: ${leaked}, ${counted(strayBlocks.length, "block")} nobody needs. See what would be done:`,
     );
+    if (file === undefined) lines.push("  overland ipam check --output-report FILE");
+    lines.push(`  overland ipam release --from-report ${file ?? "FILE"} --dry-run`);
   }
-  return findings;
+  return lines.join("\n");
 }

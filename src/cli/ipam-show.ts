@@ -1,11 +1,14 @@
 /** `overland ipam show`: how full the pools are, who borrowed what, or who has one address. */
-import { addressAt, type Block, ordinalOf } from "../../ipam/block.ts";
-import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
-import { containsAddress, formatPrefix } from "../../ipam/net/prefix.ts";
+import { addressAt, type Block } from "../../ipam/block.ts";
+import { blockKey } from "../../ipam/keys.ts";
+import { formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { poolUsage, strayBlocks } from "../../ipam/usage.ts";
+import { writeYaml } from "../config/yaml.ts";
 import { Failure } from "./failure.ts";
 import { showConfiguration } from "./ipam-configure.ts";
 import { type IpamRecords, readIpam } from "./ipam-records.ts";
+import { addressFacts, addressText } from "./ipam-show-address.ts";
 import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
 import { type Column, table } from "./table.ts";
@@ -19,11 +22,26 @@ export async function ipamShow(options: OptionValues): Promise<void> {
     throw new Failure(`--ip: ${JSON.stringify(wanted)} is not an IP address such as 10.244.0.1 or fd00:244::1`, 2);
   }
   const records = await withStore(options, readIpam);
-  for (const fault of records.damaged) note(fault);
-  const json = options["output"] === "json";
-  if (address !== undefined) printAddress(records, address, json);
-  else if (options["showBorrowed"] === true) printBorrowed(records, json);
-  else printUsage(records, options["showBlocks"] === true, json);
+  for (const fault of [...records.damaged, ...unreadable(records)]) note(fault);
+  const { output } = options;
+  if (address !== undefined) {
+    const facts = addressFacts(records, address, Date.now());
+    print(dataText(facts, output) ?? addressText(facts));
+  } else if (options["showBorrowed"] === true) printBorrowed(records, output);
+  else printUsage(records, options["showBlocks"] === true, output);
+}
+
+/** What is missing from the figures. */
+function unreadable({ reading }: IpamRecords): string[] {
+  const spoilt = [...reading.blocks.values()].filter(({ value }) => value === undefined);
+  return spoilt.map(({ cidr }) => `${blockKey(cidr)}: the record cannot be read, and is left out here`);
+}
+
+/** Undefined: for people. */
+function dataText(value: unknown, output: unknown): string | undefined {
+  if (output === undefined) return undefined;
+  const plain = JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? jsonNumber(part) : part), 2);
+  return output === "json" ? `${plain}\n` : writeYaml(JSON.parse(plain));
 }
 
 interface UsageRow {
@@ -38,12 +56,10 @@ interface UsageRow {
   readonly free: bigint;
 }
 
-function printUsage(records: IpamRecords, showBlocks: boolean, json: boolean): void {
+function printUsage(records: IpamRecords, showBlocks: boolean, output: unknown): void {
   const rows = usageRows(records, Date.now(), showBlocks);
-  if (json)
-    return print(
-      `${JSON.stringify(rows, (_, value: unknown) => (typeof value === "bigint" ? jsonNumber(value) : value), 2)}\n`,
-    );
+  const data = dataText(rows, output);
+  if (data !== undefined) return print(data);
   if (rows.length === 0) return note("there is no IPPool and no block");
   const columns = USAGE_COLUMNS.filter(({ title }) => showBlocks || title !== "NODE");
   print(table(columns, rows));
@@ -117,7 +133,7 @@ interface Borrowed {
   readonly allocatedTo: string;
 }
 
-function printBorrowed({ blocks }: IpamRecords, json: boolean): void {
+function printBorrowed({ blocks }: IpamRecords, output: unknown): void {
   const rows = blocks.flatMap((block) =>
     [...block.allocations].flatMap(([ordinal, allocation]): Borrowed[] => {
       if (allocation.node === undefined) return [];
@@ -126,7 +142,8 @@ function printBorrowed({ blocks }: IpamRecords, json: boolean): void {
       return [{ address, borrower: allocation.node, block: cidr, owner: block.node, allocatedTo: podText(allocation) }];
     }),
   );
-  if (json) return print(`${JSON.stringify(rows, null, 2)}\n`);
+  const data = dataText(rows, output);
+  if (data !== undefined) return print(data);
   if (rows.length === 0) return note("no address is borrowed");
   print(table(BORROWED_COLUMNS, rows));
 }
@@ -139,34 +156,6 @@ const BORROWED_COLUMNS: readonly Column<Borrowed>[] = [
   { title: "TYPE", cell: () => "pod" },
   { title: "ALLOCATED-TO", cell: ({ allocatedTo }) => allocatedTo },
 ];
-
-function printAddress({ pools, blocks }: IpamRecords, address: Address, json: boolean): void {
-  const ip = formatAddress(address);
-  const block = blocks.find((candidate) => containsAddress(candidate.cidr, address));
-  const allocation = block?.allocations.get(ordinalOf(block, address) ?? -1);
-  const pool = pools.find(({ cidr }) => containsAddress(cidr, address))?.name;
-  const facts = {
-    ip,
-    inUse: allocation !== undefined,
-    pool: pool ?? null,
-    block: block === undefined ? null : formatPrefix(block.cidr),
-    blockOwner: block?.node ?? null,
-    ...(allocation !== undefined && {
-      handle: allocation.handle,
-      node: allocation.node ?? block?.node ?? null,
-      namespace: allocation.namespace ?? null,
-      pod: allocation.pod ?? null,
-      containerID: allocation.containerID,
-      interface: allocation.ifName,
-      since: new Date(allocation.at).toISOString(),
-    }),
-  };
-  if (json) return print(`${JSON.stringify(facts, null, 2)}\n`);
-  const { ip: _ip, inUse, ...rest } = facts;
-  const where = pool === undefined ? "; it is in no pool" : "";
-  print(`IP ${ip} is ${inUse ? "in use" : `not in use${where}`}`);
-  for (const [name, value] of Object.entries(rest)) if (value !== null) print(`  ${name}: ${value}`);
-}
 
 function podText({ namespace, pod, containerID }: { namespace?: string; pod?: string; containerID: string }): string {
   return pod === undefined ? containerID.slice(0, 12) : `${namespace ?? "default"}/${pod}`;

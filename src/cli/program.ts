@@ -100,14 +100,15 @@ function addSpeaker(program: Command): void {
 }
 
 function addIpam(program: Command): void {
-  const ipam = program.command("ipam").description("look at addresses: who has which, and do the records agree");
+  const ipam = program.command("ipam").description("look at addresses, who has which, and put their records right");
   withEtcdOptions(ipam.command("show"))
-    .description("Show how full the pools are.")
+    .summary("how full the pools are, or who has an address")
+    .description("Show how full the pools are, who borrowed which address, or who has one.")
     .option("--show-blocks", "the blocks of each pool, with their nodes")
     .option("--show-borrowed", "addresses that nodes took from the blocks of others")
-    .option("--ip <ADDRESS>", "who has this address")
+    .option("--ip <ADDRESS>", "who has this address, or why nobody has")
     .option("--show-configuration", "the IPAMConfiguration in force")
-    .addOption(outputOption(["json"]))
+    .addOption(outputOption(["json", "yaml"]))
     .action(async (options) => (await import("./ipam-show.ts")).ipamShow(options));
   withEtcdOptions(ipam.command("configure"))
     .description("Change how addresses are given out: the IPAMConfiguration.")
@@ -117,9 +118,38 @@ function addIpam(program: Command): void {
     .addOption(outputOption(["json"]))
     .action(async (options) => (await import("./ipam-configure.ts")).ipamConfigure(options));
   withEtcdOptions(ipam.command("check"))
-    .description("Check that the records of addresses agree; exit code 1 when they do not.")
+    .summary("do the records of addresses agree")
+    .description("Check that the records of addresses agree, with one another and with pools and nodes.")
+    .option("--output-report <FILE>", "write what was found, for `overland ipam release --from-report`")
     .addOption(outputOption(["json"]))
+    .addHelpText("after", "\nExit code: 0 nothing found, 1 something is wrong, 2 it could not be checked.")
     .action(async (options) => (await import("./ipam-check.ts")).ipamCheck(options));
+  withEtcdOptions(ipam.command("release"))
+    .summary("free addresses that are leaked")
+    .description(
+      "Free addresses that are leaked. What changed since it was looked at stays; so does what may be in use: an " +
+        "address whose node exists is only freed with --force.",
+    )
+    .option("--ip <ADDRESS,...>", "these addresses", commaSeparated)
+    .option("--from-report <FILE>", "all that a report of `overland ipam check` calls leaked")
+    .option("--dry-run", "only say what would be done")
+    .option("--force", "also where the owner may be alive: then look at its node first")
+    .addOption(outputOption(["json"]))
+    .addHelpText("after", "\nExit code: 0 done, or nothing to do; 1 something was refused, and why is said.")
+    .action(async (options) => (await import("./ipam-release.ts")).ipamRelease(options));
+  withEtcdOptions(ipam.command("split <NUMBER>"))
+    .summary("split a pool into smaller ones")
+    .description("Split a pool into NUMBER pools of equal size: 2, 4, 8, … 64. Addresses and blocks stay as they are.")
+    .option("--name <POOL>", "the pool, by its name")
+    .option("--cidr <CIDR>", "the pool, by its range")
+    .option("--dry-run", "only say what would be done")
+    .addOption(outputOption(["json", "yaml"]))
+    .action(async (number, options) => (await import("./ipam-split.ts")).ipamSplit(number, options));
+}
+
+/** `--ip A,B --ip C`; the first time there is nothing before. */
+function commaSeparated(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), ...text.split(",")];
 }
 
 async function addLab(program: Command, wanted: boolean): Promise<void> {

@@ -14,8 +14,8 @@ export function note(text: string): void {
 }
 
 /** `1 fault`, `2 faults`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, ending = "s"): string {
+  return `${count} ${noun}${count === 1 ? "" : ending}`;
 }
 
 /** Coloured only for a person at a terminal who has not set NO_COLOR (no-color.org). */

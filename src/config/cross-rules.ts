@@ -1,6 +1,5 @@
 /** Rules between resources, and between resources and addresses in use. */
 
-import { decodeBlock } from "../../ipam/block.ts";
 import { blockOfKey, blocksRoot } from "../../ipam/keys.ts";
 import { parseAddress } from "../../ipam/net/address.ts";
 import {
@@ -12,7 +11,7 @@ import {
 } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { Fault } from "./fault.ts";
-import { absentFilters, filtersInUse } from "./filter-rules.ts";
+import { absentFilters } from "./filter-rules.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
 
@@ -112,27 +111,4 @@ function refOf(resource: Resource): string {
 function canonical(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   return (parseAddressWithLength(text)?.address ?? parseAddress(text))?.join(".");
-}
-
-/** What keeps the resources from being deleted, in words. */
-export async function deleteFaults(store: Store, resources: readonly Resource[]): Promise<string[]> {
-  return [...(await poolsInUse(store, resources)), ...(await filtersInUse(store, resources))];
-}
-
-async function poolsInUse(store: Store, resources: readonly Resource[]): Promise<string[]> {
-  const pools = resources.filter((resource) => resource.kind === "IPPool");
-  if (pools.length === 0) return [];
-  const { entries } = await store.list(blocksRoot);
-  const blocks = entries.flatMap(({ value }) => decodeBlock(value) ?? []);
-  return pools.flatMap(({ metadata: { name }, spec }) => {
-    const range = prefixOf(spec.cidr);
-    const inside = blocks.filter((block) => containsPrefix(range, block.cidr));
-    const used = inside.reduce((sum, block) => sum + block.allocations.size, 0);
-    if (used === 0) return [];
-    const addresses = used === 1 ? "1 address is" : `${used} addresses are`;
-    const first = spec.disabled ? "" : "set spec.disabled: true so that no new ones are given out, ";
-    return [
-      `IPPool ${name} (${spec.cidr}): ${addresses} in use; ${first}delete the pods that have them, then the pool`,
-    ];
-  });
 }

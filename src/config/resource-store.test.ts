@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
-import { allocate, emptyBlock, encodeBlock } from "../../ipam/block.ts";
+import { emptyBlock, encodeBlock } from "../../ipam/block.ts";
 import { blockKey } from "../../ipam/keys.ts";
 import { MemoryStore } from "../../ipam/memory-store.ts";
 import { parseAddressWithLength, prefixOf } from "../../ipam/net/prefix.ts";
@@ -158,21 +158,6 @@ describe("delete", () => {
       outcomes: [{ kind: "IPPool", name: "a", outcome: "deleted" }],
     });
     expect(await names(store)).toEqual([]);
-  });
-
-  it("keeps a pool whose addresses are in use", async () => {
-    const store = new MemoryStore();
-    await apply(store, pool("a", A));
-    const cidr = prefixOf("10.244.3.0/26");
-    const allocation = { handle: "h", containerID: "c", ifName: "eth0", at: 0 };
-    const used = allocate(emptyBlock(cidr, "a", "n", 0), 4, allocation);
-    await store.commit({ expect: [], put: [{ key: blockKey(cidr), value: encodeBlock(used) }], delete: [] });
-    expect(await deleteResources(store, [{ kind: "IPPool", name: "a" }])).toEqual({
-      refusals: [
-        "IPPool a (10.244.0.0/16): 1 address is in use; set spec.disabled: true so that " +
-          "no new ones are given out, delete the pods that have them, then the pool",
-      ],
-    });
   });
 });
 

@@ -7,9 +7,10 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { type Entry, maxTransactionOperations, type Revision, type Store } from "../../ipam/store.ts";
-import { applyFaults, deleteFaults } from "./cross-rules.ts";
+import { applyFaults } from "./cross-rules.ts";
+import { deleteInSteps, emptyPools } from "./empty-pools.ts";
 import type { Fault } from "./fault.ts";
-import { namesFilters } from "./filter-rules.ts";
+import { filtersInUse, namesFilters } from "./filter-rules.ts";
 import type { Kind } from "./kinds.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { Resource } from "./resource.ts";
@@ -68,7 +69,10 @@ export async function applyResources(store: Store, items: readonly SourcedResour
   return first === undefined ? { outcomes: [] } : { faults: [first.fault([], CHANGED_MEANWHILE)] };
 }
 
-/** Deletes all or nothing: a name that is not there, or a pool with addresses in use, refuses the whole. */
+/**
+ * Deletes all or nothing: a name that is not there, or a pool with addresses in use, refuses the whole. With a pool go
+ * the blocks cut from it.
+ */
 export async function deleteResources(store: Store, refs: readonly ResourceRef[]): Promise<Deleted> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const has = (wanted: Kind) => refs.some(({ kind }) => kind === wanted);
@@ -79,19 +83,21 @@ export async function deleteResources(store: Store, refs: readonly ResourceRef[]
       entries[i] === undefined ? [`${kind} ${name} does not exist`] : [],
     );
     const present = entries.filter((entry) => entry !== undefined);
-    refusals.push(
-      ...(await deleteFaults(
-        store,
-        present.flatMap((entry) => resourceIn(entry) ?? []),
-      )),
-    );
-    if (refusals.length > 0) return { refusals };
     const most = roomBeside(guards);
+    const found = present.flatMap((entry) => resourceIn(entry) ?? []);
+    const emptied = await emptyPools(store, found, most - keys.length);
+    refusals.push(...emptied.refusals, ...(await filtersInUse(store, found)));
+    if (refusals.length > 0) return { refusals };
     if (keys.length > most) {
       return { refusals: [`${keys.length} resources are too many for one transaction; at most ${most} at a time`] };
     }
-    const expect = present.map(({ key, modRevision }) => ({ key, modRevision }));
-    const committed = await store.commit(guarded({ expect, put: [], delete: keys }, guards));
+    if (emptied.blocks.length > most - keys.length) {
+      await deleteInSteps(store, emptied.blocks);
+      continue;
+    }
+    const expect = [...present, ...emptied.blocks].map(({ key, modRevision }) => ({ key, modRevision }));
+    const gone = [...keys, ...emptied.blocks.map(({ key }) => key)];
+    const committed = await store.commit(guarded({ expect, put: [], delete: gone }, guards));
     if (committed.committed) return { outcomes: refs.map((ref) => ({ ...ref, outcome: "deleted" })) };
   }
   return { refusals: [CHANGED_MEANWHILE] };

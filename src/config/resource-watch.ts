@@ -14,7 +14,11 @@ export interface ResourceView {
 }
 
 export interface ResourceListener {
-  /** At first when everything has been read once, then after each change, and when the store is lost or back. */
+  /**
+   * At first when everything has been read once, then after each change, and when the store is lost or back. Changes
+   * that come in one turn are told together: of a transaction that puts several pools in the place of one, nobody sees
+   * the half.
+   */
   changed(view: ResourceView): void;
   /** The watch is lost for now and is being repaired. */
   trouble(reason: string): void;
@@ -26,7 +30,17 @@ export function watchResources(store: Store, listener: ResourceListener): () => 
   const problems = new Map<string, string>();
   let everSynced = false;
   let synced = false;
-  const tell = () => listener.changed({ snapshot: snapshotOf(resources), synced, problems: [...problems.values()] });
+  let telling = false;
+  let stopped = false;
+  const tell = () => {
+    if (telling) return;
+    telling = true;
+    queueMicrotask(() => {
+      telling = false;
+      if (stopped) return;
+      listener.changed({ snapshot: snapshotOf(resources), synced, problems: [...problems.values()] });
+    });
+  };
   const take = (key: string, value: string) => {
     const { resources: read, damaged } = readEntries([{ key, value, modRevision: 0n }]);
     resources.delete(key);
@@ -35,7 +49,7 @@ export function watchResources(store: Store, listener: ResourceListener): () => 
     // A kind that a newer version made is none of this one's business.
     else if (damaged[0] !== undefined && kindOfKey(key) !== undefined) problems.set(key, damaged[0]);
   };
-  return store.watch(RESOURCES_ROOT, {
+  const stop = store.watch(RESOURCES_ROOT, {
     snapshot(entries) {
       resources.clear();
       problems.clear();
@@ -59,6 +73,10 @@ export function watchResources(store: Store, listener: ResourceListener): () => 
       if (everSynced) tell();
     },
   });
+  return () => {
+    stopped = true;
+    stop();
+  };
 }
 
 function snapshotOf(resources: ReadonlyMap<string, Resource>): ResourceSnapshot {
