@@ -18,7 +18,7 @@ export interface SettlementPorts {
   /** Reads into the view. */
   read(keys: readonly string[]): Promise<void>;
   /** False: a conflict. */
-  commit(transaction: Transaction): Promise<boolean>;
+  commit(draft: Draft): Promise<boolean>;
   pause(conflicts: number): Promise<void>;
   now(): number;
 }
@@ -59,7 +59,7 @@ export class Doubts {
         continue;
       }
       const transaction = step.draft.transaction();
-      if (step.draft.isEmpty || (await this.#commit(transaction, ports))) {
+      if (step.draft.isEmpty || (await this.#commit(step.draft, ports))) {
         this.#transactions = [];
         for (const handle of step.settled) this.#orphans.delete(handle);
         if (step.all) return;
@@ -73,12 +73,12 @@ export class Doubts {
     throw new StoreUnavailable("the outcome of an earlier write could not be settled", "not-applied");
   }
 
-  async #commit(transaction: Transaction, ports: SettlementPorts): Promise<boolean> {
+  async #commit(draft: Draft, ports: SettlementPorts): Promise<boolean> {
     try {
-      return await ports.commit(transaction);
+      return await ports.commit(draft);
     } catch (error) {
       // Late, it would free what may be given out by then: it must be barred like any other.
-      if (isStoreUnavailable(error) && error.outcome === "unknown") this.#transactions.push(transaction);
+      if (isStoreUnavailable(error) && error.outcome === "unknown") this.#transactions.push(draft.transaction());
       throw error;
     }
   }

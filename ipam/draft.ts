@@ -106,6 +106,14 @@ export class Draft {
     return { expect, put, delete: gone };
   }
 
+  /** The transaction was committed: what it wrote is what is known now. */
+  committed(revision: Revision): void {
+    for (const value of this.#blocks.values()) this.view.learnBlock(value.cidr, { modRevision: revision, value });
+    for (const [handle, value] of this.#handles) {
+      this.view.learnHandle(handle, { modRevision: value === undefined ? 0n : revision, value });
+    }
+  }
+
   /** What was never looked at is taken to be absent: right nearly always, and a conflict otherwise. */
   #expect(key: string, modRevision: Revision | undefined): void {
     this.#expected.set(key, modRevision ?? 0n);

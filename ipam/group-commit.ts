@@ -94,7 +94,7 @@ export class GroupCommit {
       throw error;
     });
     if (committed.committed) {
-      this.#view.applied(transaction, committed.revision);
+      batch.draft.committed(committed.revision);
       this.#answer(batch);
       return;
     }
@@ -116,9 +116,9 @@ export class GroupCommit {
     const awaited = new Set([...this.#active, ...this.#waiting].map(({ handle }) => handle));
     await this.#doubts.settle(this.#view, awaited, {
       read: (keys) => this.#read(keys),
-      commit: async (transaction) => {
-        const committed = await this.#ports.store.commit(transaction);
-        if (committed.committed) this.#view.applied(transaction, committed.revision);
+      commit: async (draft) => {
+        const committed = await this.#ports.store.commit(draft.transaction());
+        if (committed.committed) draft.committed(committed.revision);
         return committed.committed;
       },
       pause: (conflicts) => this.#pause(conflicts),

@@ -11,7 +11,7 @@ import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
 import { type Rules, usualRules } from "./rules.ts";
 import type { Labels } from "./selector.ts";
-import type { Entry, Revision, Transaction } from "./store.ts";
+import type { Entry, Revision } from "./store.ts";
 
 /** A record as it was last seen. No value and the revision 0n: it does not exist; and another one: it is unreadable. */
 export interface Known<T> {
@@ -120,11 +120,26 @@ export class View {
     const modRevision = entry?.modRevision ?? 0n;
     const handle = handleOfKey(key);
     if (handle !== undefined) {
-      this.#handles.set(handle, { modRevision, value: entry && decodeHandle(entry.value) });
+      this.learnHandle(handle, { modRevision, value: entry && decodeHandle(entry.value) });
       return;
     }
     const cidr = blockOfKey(key);
-    if (cidr !== undefined) this.#learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+    if (cidr !== undefined) this.learnBlock(cidr, { modRevision, value: entry && decodeBlock(entry.value) });
+  }
+
+  learnHandle(handle: string, known: Known<HandleRecord>): void {
+    this.#handles.set(handle, known);
+  }
+
+  learnBlock(cidr: Prefix, known: Known<Block>): void {
+    this.#blocks.set(formatPrefix(cidr), known);
+    const { value } = known;
+    const foreign = known.modRevision !== 0n && value?.node !== this.node;
+    if (known.modRevision === 0n) this.#existing.delete(cidr);
+    else this.#existing.set(cidr, foreign);
+    if (known.modRevision === 0n) this.#exhausted.clear();
+    if (!foreign) this.lenders.forget(cidr);
+    else this.lenders.lookedAt(cidr, value !== undefined && freeOrdinal(value, this.#now, this.rules) !== undefined);
   }
 
   /** Takes the CIDRs of all blocks that exist. */
@@ -147,12 +162,6 @@ export class View {
     this.#listedAt = this.#now;
   }
 
-  /** Takes a transaction of this node that was committed. */
-  applied(transaction: Transaction, revision: Revision): void {
-    for (const { key, value } of transaction.put) this.learn(key, { key, value, modRevision: revision });
-    for (const key of transaction.delete) this.learn(key, undefined);
-  }
-
   /** Drops what is known of other nodes' blocks when it is too old to be believed. */
   expire(now: number): void {
     this.#now = now;
@@ -167,17 +176,6 @@ export class View {
       if (value?.node !== this.node && modRevision !== 0n) this.#blocks.delete(text);
     }
     for (const [handle, { modRevision }] of this.#handles) if (modRevision === 0n) this.#handles.delete(handle);
-  }
-
-  #learnBlock(cidr: Prefix, known: Known<Block>): void {
-    this.#blocks.set(formatPrefix(cidr), known);
-    const { value } = known;
-    const foreign = known.modRevision !== 0n && value?.node !== this.node;
-    if (known.modRevision === 0n) this.#existing.delete(cidr);
-    else this.#existing.set(cidr, foreign);
-    if (known.modRevision === 0n) this.#exhausted.clear();
-    if (!foreign) this.lenders.forget(cidr);
-    else this.lenders.lookedAt(cidr, value !== undefined && freeOrdinal(value, this.#now, this.rules) !== undefined);
   }
 }
 

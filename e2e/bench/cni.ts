@@ -6,37 +6,46 @@
  * machines cannot be compared, nor can those of a busy one; the ratio is the result.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { summarize, table } from "./cni-table.ts";
-import { Interrupted, type Phase, Refusal, Workshop } from "./cni-workshop.ts";
+import { callRatios, summarize, table } from "./cni/calls.ts";
+import { flood, floor, idle, type Ratios, type Storm, storm, stormRatios } from "./cni/parts.ts";
+import { Interrupted, type Phase, Refusal, type Side, Workshop } from "./cni/workshop.ts";
 
-const HELP = `usage: npm run bench cni -- [--pods N] [--rounds N] [--json FILE]
+const HELP = `usage: npm run bench cni -- [--parts NAMES] [--pods N] [--rounds N] [--json]
 
-Measures ADD and DEL of overland and of ptp + host-local, 1, 10 and 100 calls at a time.
+Measures overland beside ptp + host-local on one machine.
 
-  --pods N      pods per phase (200)
-  --rounds N    rounds; medians of the rounds are shown (3)
-  --json FILE   also write every figure there
+  --parts NAMES  which (calls,storm,routes,idle)
+                   calls   ADD and DEL, 1, 10 and 100 calls at a time
+                   storm   1,000 pods at once, ADD then DEL; ADD's processor time beside the kernel's own
+                   routes  ADD while a router announces and withdraws 100,000 routes (overland alone)
+                   idle    the agent's memory with 250 pods (overland alone)
+  --pods N       pods per phase of calls (200)
+  --rounds N     rounds; medians of the rounds are shown (3)
+  --json         print {"ratios", "rows", "raw"} on standard output, the rest on standard error
 `;
 
+const PARTS = ["calls", "storm", "routes", "idle"];
 const IN_FLIGHT = [1, 10, 100];
 
 interface Settings {
+  readonly parts: readonly string[];
   readonly pods: number;
   readonly rounds: number;
-  readonly json: string | undefined;
+  readonly json: boolean;
 }
 
 function settings(argv: string[]): Settings | undefined {
   const { values } = parseArgs({
     args: argv,
     options: {
+      parts: { type: "string", default: PARTS.join(",") },
       pods: { type: "string", default: "200" },
       rounds: { type: "string", default: "3" },
-      json: { type: "string" },
+      json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -48,11 +57,16 @@ function settings(argv: string[]): Settings | undefined {
     }
     return value;
   };
-  return { pods: count("pods", 5000), rounds: count("rounds", 100), json: values.json };
+  const parts = values.parts.split(",");
+  for (const part of parts) {
+    if (!PARTS.includes(part)) throw new Refusal(`--parts ${part}: there are ${PARTS.join(", ")}`);
+  }
+  return { parts, pods: count("pods", 5000), rounds: count("rounds", 100), json: values.json };
 }
 
 function checkMachine(): void {
   if (process.getuid?.() !== 0) throw new Refusal("the benchmark makes network namespaces: run it as root");
+  if (!existsSync("/usr/sbin/bird")) throw new Refusal("bird is missing: install the package bird2");
   if (!existsSync("/usr/lib/cni/ptp") || !existsSync("/usr/lib/cni/host-local")) {
     throw new Refusal("the reference plugins are missing: install the package containernetworking-plugins");
   }
@@ -66,30 +80,63 @@ function checkMachine(): void {
   }
 }
 
-async function measure({ pods, rounds, json }: Settings): Promise<number> {
+interface Figures {
+  readonly phases: Phase[];
+  readonly storms: Storm[];
+  readonly floors: number[];
+}
+
+async function measure({ parts, pods, rounds, json }: Settings): Promise<number> {
+  const say = json ? console.error : console.log;
   const folder = mkdtempSync(join(tmpdir(), "overland-bench-"));
   const workshop = new Workshop(folder);
   const interrupt = () => workshop.interrupt();
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     workshop.build();
-    console.log("starting etcd and an agent in a namespace of their own");
-    const sides = [await workshop.overland(), workshop.reference()] as const;
-    const phases: Phase[] = [];
+    say("starting etcd and an agent in a namespace of their own");
+    const ours = await workshop.overland();
+    const theirs = workshop.reference();
+    const figures: Figures = { phases: [], storms: [], floors: [] };
     for (let round = 0; round < rounds; round++) {
-      for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-        console.log(`round ${round + 1} of ${rounds}: ${side.name}`);
-        phases.push(...(await workshop.load(side, pods, IN_FLIGHT)));
+      say(`round ${round + 1} of ${rounds}`);
+      await sideBySide(workshop, round % 2 === 0 ? [ours, theirs] : [theirs, ours], parts, pods, figures);
+      if (parts.includes("storm")) {
+        figures.storms.push(await storm(workshop, ours, theirs));
+        figures.floors.push(floor(workshop));
       }
     }
+    const { phases, storms, floors } = figures;
+    const ratios: Ratios = {};
     const rows = summarize(phases);
-    console.log(`\n${pods} pods, medians of ${rounds} rounds; ratio: ours / theirs\n\n${table(rows)}`);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify({ pods, rounds, rows, phases }, null, 2)}\n`);
-    return phases.some(({ fail }) => fail > 0) ? 1 : 0;
+    if (rows.length > 0) {
+      say(`\n${pods} pods, medians of ${rounds} rounds; ratio: ours / theirs\n\n${table(rows)}`);
+      Object.assign(ratios, callRatios(rows));
+    }
+    if (storms.length > 0) Object.assign(ratios, stormRatios(storms, floors));
+    if (parts.includes("idle")) Object.assign(ratios, await idle(workshop, ours));
+    if (parts.includes("routes")) Object.assign(ratios, await flood(workshop, ours, rounds));
+    say("");
+    for (const [name, value] of Object.entries(ratios)) say(`${name.padEnd(30)} ${Number(value.toPrecision(4))}`);
+    const raw = { pods, rounds, phases, storms, floors };
+    if (json) console.log(JSON.stringify({ ratios, rows, raw }));
+    const all = [...phases, ...storms.flatMap((one) => [...one.ours, ...one.theirs])];
+    return all.some(({ fail }) => fail > 0) ? 1 : 0;
   } finally {
     await workshop.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function sideBySide(
+  workshop: Workshop,
+  sides: readonly Side[],
+  parts: readonly string[],
+  pods: number,
+  { phases }: Figures,
+): Promise<void> {
+  if (!parts.includes("calls")) return;
+  for (const side of sides) phases.push(...(await workshop.load(side, pods, IN_FLIGHT)));
 }
 
 async function main(): Promise<number> {

@@ -1,97 +1,117 @@
-/** Address management on a real etcd: how fast, and how many transactions an assignment and a release cost. */
-import { Allocator } from "../../ipam/allocator.ts";
-import { openEtcdStore } from "../../ipam/etcd/client.ts";
+/**
+ * `npm run bench ipam`: address management on a real etcd with its fsync: how fast one node gives out addresses, what
+ * that costs in transactions, what a claim costs in a large cluster, and 200 nodes that start at once.
+ */
+import { parseArgs } from "node:util";
 import { EtcdForTests } from "../../ipam/etcd/etcd-for-tests.ts";
-import { counted, fill } from "../../ipam/large-cluster-for-tests.ts";
-import type { Pool } from "../../ipam/pool.ts";
-import { poolOf, requestOf } from "../../ipam/world-for-tests.ts";
+import { type Claims, claimBlocks, startTogether } from "./ipam/claims.ts";
+import { LOADS, type Rate, rates } from "./ipam/rates.ts";
 
-/** Keeps so many calls in flight until all are made; their times in ms, sorted, and the whole. */
-async function inFlight(parallel: number, total: number, call: (i: number) => Promise<unknown>) {
-  const times: number[] = [];
-  let next = 0;
-  const began = performance.now();
-  const worker = async (): Promise<void> => {
-    while (next < total) {
-      const start = performance.now();
-      await call(next++);
-      times.push(performance.now() - start);
+const HELP = `usage: npm run bench ipam -- [--rounds N] [--json]
+
+Measures the allocator on one etcd on this machine: assignments and releases, claims of blocks, many nodes at once.
+
+  --rounds N   rounds; medians are shown (3)
+  --json       print {"ratios", "raw"} on standard output, the rest on standard error
+`;
+
+const BLOCKS = 20_000;
+const NODES = 200;
+
+interface Round {
+  readonly rates: readonly Rate[];
+  readonly empty: Claims;
+  readonly full: Claims;
+  readonly together: Claims;
+}
+
+async function round(): Promise<Round> {
+  const etcd = await EtcdForTests.start();
+  try {
+    const measured = await rates(etcd.endpoint);
+    const empty = await claimBlocks(etcd.endpoint, "10.0.0.0/8", 0);
+    const full = await claimBlocks(etcd.endpoint, "11.0.0.0/8", BLOCKS);
+    return { rates: measured, empty, full, together: await startTogether(etcd.endpoint, NODES) };
+  } finally {
+    await etcd.remove();
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
+}
+
+function ratesTable(rounds: readonly Round[]): string[] {
+  const lines = ["what      at once   p50 ms   p99 ms       /s   in a transaction"];
+  for (const op of ["assign", "release"] as const) {
+    for (const { parallel } of LOADS) {
+      const of = (field: "p50" | "p99" | "perSecond" | "perTransaction") => median(pick(rounds, op, parallel, field));
+      const cells = [of("p50").toFixed(2), of("p99").toFixed(2), of("perSecond").toFixed(0)].map((cell) =>
+        cell.padStart(8),
+      );
+      const share = of("perTransaction").toFixed(1).padStart(18);
+      lines.push([op.padEnd(8), String(parallel).padStart(8), ...cells, share].join(" "));
     }
-  };
-  await Promise.all(Array.from({ length: parallel }, worker));
-  return { times: times.sort((a, b) => a - b), seconds: (performance.now() - began) / 1000 };
-}
-
-async function measure(etcd: EtcdForTests, parallel: number, total: number): Promise<void> {
-  const { store, counts } = counted(openEtcdStore({ endpoints: [etcd.endpoint] }));
-  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  const allocator = new Allocator(`node-${parallel}`, { store, now: Date.now, random: Math.random, wait });
-  allocator.setPools([poolOf("v4", "10.244.0.0/16", 26), poolOf("v6", "fd00:244::/48", 122)]);
-  await allocator.assign(requestOf(`${parallel}-warm`));
-  const works = {
-    assign: (i: number) => allocator.assign(requestOf(`${parallel}-${i}`)),
-    release: (i: number) => allocator.release(`${parallel}-${i}`),
-  };
-  for (const [name, work] of Object.entries(works)) {
-    const before = counts.commits;
-    const { times, seconds } = await inFlight(parallel, total, work);
-    const at = (share: number) => (times[Math.floor((times.length - 1) * share)] ?? 0).toFixed(2).padStart(7);
-    const rate = Math.round(total / seconds)
-      .toString()
-      .padStart(7);
-    const each = ((counts.commits - before) / total).toFixed(3);
-    console.log(
-      `${name.padEnd(8)} ${String(parallel).padStart(4)} ${at(0.5)} ${at(0.99)} ${rate} ${each.padStart(10)}`,
-    );
   }
-  await store.close();
+  return lines;
 }
 
-/** Nodes that start and want their first address, one after the other: what a claim or the first borrowing takes. */
-async function measureFirst(etcd: EtcdForTests, name: string, pool: Pool): Promise<void> {
-  const times: number[] = [];
-  const sum = { commits: 0, reads: 0, keys: 0, lists: 0 };
-  const nodes = 50;
-  for (let i = 0; i < nodes; i++) {
-    const { store, counts } = counted(openEtcdStore({ endpoints: [etcd.endpoint] }));
-    const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-    const allocator = new Allocator(`new-${i}`, { store, now: Date.now, random: Math.random, wait });
-    allocator.setPools([pool]);
-    await allocator.load();
-    const before = { ...counts };
-    const start = performance.now();
-    await allocator.assign(requestOf(`${name}-${i}`, [4]));
-    times.push(performance.now() - start);
-    for (const what of ["commits", "reads", "keys", "lists"] as const) sum[what] += counts[what] - before[what];
-    await store.close();
+function pick(rounds: readonly Round[], op: string, parallel: number, field: keyof Rate): number[] {
+  return rounds.map((one) => one.rates.find((rate) => rate.op === op && rate.parallel === parallel)?.[field] as number);
+}
+
+function ratiosOf(rounds: readonly Round[]): Record<string, number> {
+  const of = (value: (one: Round) => number) => Number(median(rounds.map(value)).toPrecision(4));
+  return {
+    assignments_per_second: Math.round(median(pick(rounds, "assign", 100, "perSecond"))),
+    assignments_per_transaction: Number(median(pick(rounds, "assign", 100, "perTransaction")).toPrecision(4)),
+    claim_20000_blocks: of(({ empty, full }) => full.p50 / empty.p50),
+    claim_transactions: of(({ full }) => full.transactions),
+    claim_reads: of(({ full }) => full.reads),
+    start_200_nodes_transactions: of(({ together }) => together.transactions),
+    start_200_nodes_failed: of(({ together }) => together.failed),
+  };
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    args: process.argv.slice(2),
+    options: {
+      rounds: { type: "string", default: "3" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
   }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor((nodes - 1) * share)] ?? 0).toFixed(2).padStart(7);
-  const each = Object.values(sum).map((count) => (count / nodes).toFixed(2).padStart(8));
-  console.log(`${name.padEnd(28)} ${at(0.5)} ${at(0.9)} ${each.join(" ")}`);
+  const count = Number(values.rounds);
+  if (!Number.isInteger(count) || count < 1 || count > 100) {
+    console.error(`bench ipam: --rounds ${values.rounds}: must be a whole number from 1 to 100`);
+    return 2;
+  }
+  const say = values.json ? console.error : console.log;
+  const rounds: Round[] = [];
+  for (let n = 1; n <= count; n++) {
+    say(`round ${n} of ${count}`);
+    rounds.push(await round());
+  }
+  say(`\none node, IPv4 and IPv6 together; medians of ${count} rounds\n`);
+  for (const line of ratesTable(rounds)) say(line);
+  const ms = (value: (one: Round) => number) => median(rounds.map(value)).toFixed(2);
+  say(`\nthe first address of a node, a block with it: ${ms(({ empty }) => empty.p50)} ms in an empty cluster,`);
+  say(`${ms(({ full }) => full.p50)} ms in one of ${BLOCKS} blocks`);
+  say(`${NODES} nodes at once: the last is done after ${ms(({ together }) => together.wall)} ms\n`);
+  const ratios = ratiosOf(rounds);
+  for (const [name, value] of Object.entries(ratios)) say(`${name.padEnd(30)} ${value}`);
+  if (values.json) console.log(JSON.stringify({ ratios, raw: rounds }));
+  return rounds.some(({ together }) => together.failed > 0) ? 1 : 0;
 }
 
-const etcd = await EtcdForTests.start();
-try {
-  console.log("dual stack, one address of each family; times in ms");
-  console.log("what     par.     p50     p99      /s  commits each");
-  for (const [parallel, total] of [
-    [1, 500],
-    [10, 1000],
-    [100, 2000],
-  ] as const)
-    await measure(etcd, parallel, total);
-  console.log("\na node's first address, IPv4; times in ms, the rest for each address");
-  console.log("cluster                          p50     p90  commits    reads     keys    lists");
-  const store = openEtcdStore({ endpoints: [etcd.endpoint] });
-  const large = poolOf("large", "10.32.0.0/11", 26);
-  await measureFirst(etcd, "no blocks: claim", large);
-  await fill(store, large, 20_000, () => 1);
-  await measureFirst(etcd, "20,000 of 32,768: claim", large);
-  const claimed = poolOf("claimed", "10.64.0.0/17", 31);
-  await fill(store, claimed, 16_384, () => 1);
-  await measureFirst(etcd, "16,384 of 16,384: borrow", claimed);
-  await store.close();
-} finally {
-  await etcd.remove();
-}
+process.exitCode = await main().catch((error: unknown) => {
+  const { code, message } = error as { code?: string; message: string };
+  console.error(`bench ipam: ${message}`);
+  return code?.startsWith("ERR_PARSE_ARGS") === true ? 2 : 1;
+});

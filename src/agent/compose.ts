@@ -18,6 +18,7 @@ import type { NodeConfig } from "../config/resolve.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
+import { giveBackWhenQuiet } from "../speaker/give-back.ts";
 import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
@@ -50,10 +51,12 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
     await parts.stop();
     throw error;
   }
+  const stopGivingBack = giveBackWhenQuiet();
   void parts.run().catch((error: unknown) => log.error("start failed", { error }));
   return {
     async stop() {
       log.info("overland agent stops; routes and pods stay");
+      stopGivingBack();
       for (const server of servers) server.close();
       await parts.stop();
       await log.close();

@@ -2,7 +2,8 @@
 import type { Block } from "../../ipam/block.ts";
 import type { Address } from "../../ipam/net/address.ts";
 import { bitsOf, familyOf } from "../../ipam/net/address.ts";
-import { containsAddress, containsPrefix, hostPrefix, type Prefix } from "../../ipam/net/prefix.ts";
+import { containsPrefix, hostPrefix, type Prefix } from "../../ipam/net/prefix.ts";
+import { PrefixMap } from "../../ipam/net/prefix-map.ts";
 import type { Pool } from "../../ipam/pool.ts";
 
 export interface Origination {
@@ -19,7 +20,9 @@ export function originate(
   const hidden = pools.filter(({ disableBGPExport }) => disableBGPExport);
   const isHidden = (prefix: Prefix) => hidden.some(({ cidr }) => containsPrefix(cidr, prefix));
   const own = blocks.map(({ cidr }) => cidr);
-  const borrowed = podAddresses.filter((address) => !own.some((block) => containsAddress(block, address)));
+  const inOwn = new PrefixMap<true>();
+  for (const cidr of own) inOwn.set(cidr, true);
+  const borrowed = podAddresses.filter((address) => inOwn.longest(address) === undefined);
   return {
     networks: [...own, ...borrowed.map(hostPrefix)].filter((prefix) => !isHidden(prefix)),
     blackholes: own.filter(({ address, length }) => length < bitsOf(familyOf(address))),

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Allocator } from "../../ipam/allocator.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
 import { familyOfPrefix } from "../../ipam/net/prefix.ts";
+import { PrefixMap } from "../../ipam/net/prefix-map.ts";
 import { automaticPools } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Attachments } from "../cni/attachments.ts";
@@ -25,7 +26,7 @@ export interface PodsOptions {
   readonly stateDir: string;
   readonly store: Store;
   readonly log: Log;
-  /** Blocks or pods changed: what the node announces may have, too. */
+  /** Blocks, or addresses outside of them, changed: so does what the node announces. */
   readonly changed: () => void;
 }
 
@@ -36,6 +37,8 @@ export class Pods {
   readonly #pending: PendingDeletes;
   readonly #network = PodNetwork.open();
   readonly #context: CniContext;
+  /** The node's blocks. */
+  #own = new PrefixMap<true>();
   #loaded = false;
   #configured: Configured | undefined;
   #mtu = 1500;
@@ -51,7 +54,7 @@ export class Pods {
       random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
       wait: (ms) => sleep(ms),
     });
-    this.allocator.onBlocksChanged(() => options.changed());
+    this.allocator.onBlocksChanged(() => this.#blocksChanged());
     this.#attachments = Attachments.open(stateDir);
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
@@ -121,6 +124,17 @@ export class Pods {
     }
   }
 
+  #blocksChanged(): void {
+    this.#own = new PrefixMap();
+    for (const { cidr } of this.allocator.blocks()) this.#own.set(cidr, true);
+    this.#options.changed();
+  }
+
+  /** An address out of the node's own blocks changes nothing about what it announces. */
+  #podChanged(addresses: readonly Address[]): void {
+    if (addresses.some((address) => this.#own.longest(address) === undefined)) this.#options.changed();
+  }
+
   #contextOf(log: Log): CniContext {
     return {
       allocator: this.allocator,
@@ -131,7 +145,7 @@ export class Pods {
       log,
       families: () => this.#families(),
       mtu: () => this.#mtu,
-      changed: () => this.#options.changed(),
+      changed: (addresses) => this.#podChanged(addresses),
       unavailable: () => {
         if (this.#configured === undefined) return "the resources are not read yet";
         return this.notReady[0];

@@ -23,7 +23,7 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
     checkNetns(request.netns);
     const assigned = await assign(context, request, identity);
     const attachment = await wire(context, request, identity, assigned);
-    context.changed();
+    context.changed(attachment.addresses);
     return addResult(request.config.cniVersion, attachment);
   };
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.

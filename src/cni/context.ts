@@ -1,6 +1,6 @@
 /** What the CNI commands work with. */
 import type { Allocator } from "../../ipam/allocator.ts";
-import type { Family } from "../../ipam/net/address.ts";
+import type { Address, Family } from "../../ipam/net/address.ts";
 import { Refusal } from "../../ipam/refusal.ts";
 import { isStoreUnavailable } from "../../ipam/store.ts";
 import type { PodNetwork } from "../kernel/pod-wiring.ts";
@@ -21,8 +21,8 @@ export interface CniContext {
   families(): readonly Family[];
   /** Of the node's uplink. */
   mtu(): number;
-  /** The set of pods on this node changed. */
-  changed(): void;
+  /** A pod with these addresses came or went. */
+  changed(addresses: readonly Address[]): void;
   /** Why pods cannot be served now, in words; undefined: they can. */
   unavailable(): string | undefined;
 }

@@ -29,7 +29,7 @@ async function finished(context: CniContext, request: CniRequest): Promise<boole
     const released = await release(context, known?.handle ?? identity.handle);
     if (known !== undefined) {
       context.attachments.delete(containerID, ifName);
-      context.changed();
+      context.changed(known.addresses);
     }
     return released;
   });

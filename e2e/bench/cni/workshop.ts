@@ -1,7 +1,9 @@
 /** What the benchmark builds and starts, and takes away again however it ends. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_process";
 import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { RouteFeed } from "./route-feed.ts";
 
 /** The machine or the command line is not fit: told in one sentence. */
 export class Refusal extends Error {}
@@ -28,9 +30,15 @@ export interface Phase {
   readonly p50: number;
   readonly p99: number;
   readonly per_s: number;
+  /** Medians of the first and the last hundred pods. */
+  readonly first: number;
+  readonly last: number;
+  /** Processor time for a call: of the plugin's processes, and of the agent, where there is one. */
+  readonly cpu_ms: number;
+  readonly agent_ms: number;
 }
 
-const ROOT = join(import.meta.dirname, "../..");
+const ROOT = join(import.meta.dirname, "../../..");
 const OVERLAND = join(ROOT, "src/overland");
 const ETCD = "http://127.0.0.1:2379";
 const READY_SECONDS = 20;
@@ -42,12 +50,20 @@ metadata: {name: bench}
 spec: {cidr: 10.244.0.0/16}
 `;
 
+const PEER = `apiVersion: overland.dev/v1
+kind: BGPPeer
+metadata: {name: tor}
+spec: {peerIP: 10.1.1.254, asNumber: 65001}
+`;
+const TICK_MS = 10;
+
 export class Workshop {
   readonly #folder: string;
   readonly #name = `ovbench${process.pid}`;
   readonly #netns: string[] = [];
   readonly #daemons: ChildProcess[] = [];
   #load: ChildProcess | undefined;
+  #agent: ChildProcess | undefined;
   #interrupted = false;
 
   constructor(folder: string) {
@@ -61,11 +77,11 @@ export class Workshop {
   build(): void {
     const plugin = spawnSync(process.execPath, [join(ROOT, "src/cni/plugin/build.mjs")], { stdio: "inherit" });
     if (plugin.status !== 0) throw new Refusal("the plugin cannot be built");
-    const source = join(import.meta.dirname, "cni-load.c");
-    const load = spawnSync("gcc", ["-O2", "-Wall", "-pthread", "-o", this.#path("cni-load"), source], {
-      stdio: "inherit",
-    });
-    if (load.status !== 0) throw new Refusal("the load driver cannot be built");
+    for (const name of ["load", "floor"]) {
+      const source = join(import.meta.dirname, `${name}.c`);
+      const flags = ["-O2", "-Wall", "-pthread", "-o", this.#path(name), source];
+      if (spawnSync("gcc", flags, { stdio: "inherit" }).status !== 0) throw new Refusal(`${source} cannot be built`);
+    }
   }
 
   /** Ends what runs now; the rest of the benchmark throws {@link Interrupted}. */
@@ -93,7 +109,7 @@ export class Workshop {
     this.#start(netns, "etcd", "etcd", "--data-dir", this.#path("etcd"), "--log-level", "warn");
     const env = { ETCD_ENDPOINTS: ETCD };
     await this.#until(netns, "etcd", { args: [OVERLAND, "apply", "-f", this.#path("pool.yaml")], env });
-    this.#start(netns, "agent", OVERLAND, "agent", "--config", this.#path("agent.yaml"));
+    this.#agent = this.#start(netns, "agent", OVERLAND, "agent", "--config", this.#path("agent.yaml"));
     await this.#until(netns, "agent", { args: [plugin], env: { CNI_COMMAND: "STATUS" }, input: configFile });
     return { name: "overland", netns, plugin, configFile };
   }
@@ -108,26 +124,67 @@ export class Workshop {
   }
 
   /** ADD and DEL of so many pods, for each number of calls in flight. */
-  async load({ name, netns, plugin, configFile }: Side, pods: number, inFlight: readonly number[]): Promise<Phase[]> {
+  async load(side: Side, pods: number, inFlight: readonly (number | string)[], onPhase?: () => void): Promise<Phase[]> {
+    const { name, netns, plugin, configFile } = side;
     this.#checkInterrupted();
-    const args = [this.#path("cni-load"), plugin, configFile, `${this.#name}-p`, `${pods}`, inFlight.join(",")];
+    const args = [this.#path("load"), plugin, configFile, `${this.#name}-p`, `${pods}`, inFlight.join(",")];
     const child = spawn("nsenter", [`--net=/run/netns/${netns}`, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
       detached: true,
     });
     this.#load = child;
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
+    const phases: Phase[] = [];
+    let before = this.agentUse().cpuMs;
+    createInterface(child.stdout).on("line", (line) => {
+      const after = this.agentUse().cpuMs;
+      const phase = JSON.parse(line) as Omit<Phase, "side" | "agent_ms">;
+      phases.push({ side: name, ...phase, agent_ms: name === "overland" ? (after - before) / phase.n : 0 });
+      before = after;
+      onPhase?.();
     });
     const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
     this.#load = undefined;
     this.#checkInterrupted();
-    if (text === "") throw new Error(`the load driver failed with status ${status}`);
-    return text
-      .trim()
-      .split("\n")
-      .map((line) => ({ side: name, ...(JSON.parse(line) as Omit<Phase, "side">) }));
+    if (phases.length === 0) throw new Error(`the load driver failed with status ${status}`);
+    return phases;
+  }
+
+  /** What the kernel alone takes to wire a pod. */
+  floor(pods: number): { readonly cpu_ms: number; readonly p50: number } {
+    this.#checkInterrupted();
+    const { stdout, status } = spawnSync("unshare", ["-n", this.#path("floor"), `${pods}`], { encoding: "utf8" });
+    if (status !== 0) throw new Error("the kernel's floor cannot be measured");
+    return JSON.parse(stdout) as { cpu_ms: number; p50: number };
+  }
+
+  /** Of the agent's process and its threads. */
+  agentUse(): { readonly cpuMs: number; readonly residentMb: number } {
+    const pid = this.#agent?.pid;
+    if (pid === undefined) return { cpuMs: 0, residentMb: 0 };
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    const resident = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return { cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS, residentMb: Number(resident) / 1024 };
+  }
+
+  /** A router on the node's uplink, in a namespace of its own; `apply` makes the node peer with it. */
+  async router(side: Side): Promise<RouteFeed> {
+    const netns = this.#makeNetns("tor");
+    const [node, tor] = [`${this.#name.slice(-8)}n`, `${this.#name.slice(-8)}t`];
+    for (const command of [
+      `link add ${node} netns ${side.netns} type veth peer name ${tor} netns ${netns}`,
+      `-n ${side.netns} link set ${node} master uplink up`,
+      `-n ${netns} addr add 10.1.1.254/24 dev ${tor}`,
+      `-n ${netns} link set ${tor} up`,
+    ]) {
+      execFileSync("ip", command.split(" "));
+    }
+    const feed = new RouteFeed(this.#folder, netns);
+    this.#start(netns, "bird", ...feed.command);
+    const file = this.#write("peer.yaml", PEER);
+    const env = { ETCD_ENDPOINTS: ETCD };
+    await this.#until(side.netns, "bird", { args: [OVERLAND, "apply", "-f", file], env });
+    await feed.established();
+    return feed;
   }
 
   /** Takes everything away: agent before etcd, and namespaces last. */
@@ -163,11 +220,12 @@ export class Workshop {
   }
 
   /** Detached: Ctrl-C at the terminal is for us, who end them in order. */
-  #start(netns: string, name: string, ...args: string[]): void {
+  #start(netns: string, name: string, ...args: string[]): ChildProcess {
     const log = openSync(this.#path(`${name}.log`), "a");
-    this.#daemons.push(
-      spawn("nsenter", [`--net=/run/netns/${netns}`, ...args], { stdio: ["ignore", log, log], detached: true }),
-    );
+    const stdio: StdioOptions = ["ignore", log, log];
+    const daemon = spawn("nsenter", [`--net=/run/netns/${netns}`, ...args], { stdio, detached: true });
+    this.#daemons.push(daemon);
+    return daemon;
   }
 
   /** Runs the command again and again until it succeeds. */

@@ -1,5 +1,5 @@
-/** Figures of the rounds, put side by side. */
-import type { Phase } from "./cni-workshop.ts";
+/** Calls one at a time and many at a time: figures of the rounds, put side by side. */
+import type { Phase } from "./workshop.ts";
 
 /** One operation at one number of calls in flight: medians over the rounds, and ours divided by theirs. */
 export interface Row {
@@ -34,6 +34,17 @@ export function summarize(phases: readonly Phase[]): Row[] {
   });
 }
 
+/** By the names under which targets are set. */
+export function callRatios(rows: readonly Row[]): Record<string, number> {
+  const of = (op: string, inFlight: number) => rows.find((row) => row.op === op && row.inFlight === inFlight) as Row;
+  return {
+    add_p50_sequential: of("ADD", 1).ratio.p50,
+    del_p50_sequential: of("DEL", 1).ratio.p50,
+    add_throughput_100_parallel: of("ADD", 100).ratio.perSecond,
+    del_throughput_100_parallel: of("DEL", 100).ratio.perSecond,
+  };
+}
+
 function byOperationThenNumber(a: string, b: string): number {
   const [x, y] = [a.split(" "), b.split(" ")] as [[string, string], [string, string]];
   return x[0].localeCompare(y[0]) || Number(x[1]) - Number(y[1]);
@@ -47,7 +58,7 @@ function figures(phases: readonly Phase[]): Figures {
   };
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.sort((a, b) => a - b);
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
   return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;

@@ -1,12 +1,13 @@
 /*
- * cni-load: drives a CNI plugin as a container runtime does, and times it.
+ * load: drives a CNI plugin as a container runtime does, and times it.
  *
- *   cni-load PLUGIN CONFIG-FILE PREFIX N IN-FLIGHT[,IN-FLIGHT...]
+ *   load PLUGIN CONFIG-FILE PREFIX N IN-FLIGHT[:SECONDS][,IN-FLIGHT...]
  *
  * Makes N network namespaces PREFIX0.. under /run/netns (not timed). Then, for each number of calls in flight, ADD for
- * every one of them and DEL for every one, each call an exec of the plugin with the CNI_* variables and the
+ * every one of them and, so many seconds later, DEL for every one, each call an exec of the plugin with the CNI_* variables and the
  * configuration on standard input; what ADD printed is put into DEL's configuration as prevResult. Prints one JSON line
- * a phase. Exits 1 when a call failed, after removing the namespaces; SIGINT and SIGTERM remove them too.
+ * a phase: milliseconds, those of the first and the last hundred apart, and the processor time of the plugin's processes
+ * for a call. Exits 1 when a call failed, after removing the namespaces; SIGINT and SIGTERM remove them too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,7 +38,7 @@ static atomic_int next_pod, failures, stopping, told;
 
 static void die(const char *what)
 {
-	fprintf(stderr, "cni-load: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(2);
 }
 
@@ -125,7 +127,7 @@ static int call(int pod)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0) {
-		if (!told++) fprintf(stderr, "cni-load: %s of pod %d failed: %s\n", adding ? "ADD" : "DEL", pod, text);
+		if (!told++) fprintf(stderr, "load: %s of pod %d failed: %s\n", adding ? "ADD" : "DEL", pod, text);
 		return 0;
 	}
 	if (adding) {
@@ -145,10 +147,25 @@ static void *worker(void *unused)
 	return unused;
 }
 
+static double cpu_of_children(void)
+{
+	struct rusage used;
+	getrusage(RUSAGE_CHILDREN, &used);
+	return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
+}
+
 static int ascending(const void *a, const void *b)
 {
 	double difference = *(const double *)a - *(const double *)b;
 	return (difference > 0) - (difference < 0);
+}
+
+static double median(const double *values, int count)
+{
+	double sorted[count];
+	memcpy(sorted, values, sizeof sorted);
+	qsort(sorted, count, sizeof *sorted, ascending);
+	return sorted[count / 2];
 }
 
 /* One phase over all pods, and its line. Gives the number of failures. */
@@ -157,16 +174,19 @@ static int phase(int add, int in_flight)
 	pthread_t threads[in_flight];
 	adding = add;
 	next_pod = failures = 0;
-	double start = milliseconds();
+	double start = milliseconds(), cpu = cpu_of_children();
 	for (int i = 0; i < in_flight; i++)
 		if (pthread_create(&threads[i], NULL, worker, NULL)) die("starting a thread");
 	for (int i = 0; i < in_flight; i++) pthread_join(threads[i], NULL);
 	double wall = milliseconds() - start;
 	if (stopping) return 1;
+	int hundred = pods < 100 ? pods : 100;
+	double first = median(latencies, hundred), last = median(latencies + pods - hundred, hundred);
 	qsort(latencies, pods, sizeof *latencies, ascending);
-	printf("{\"op\":\"%s\",\"n\":%d,\"c\":%d,\"fail\":%d,\"wall_ms\":%.2f,\"p50\":%.3f,\"p99\":%.3f,\"per_s\":%.1f}\n",
+	printf("{\"op\":\"%s\",\"n\":%d,\"c\":%d,\"fail\":%d,\"wall_ms\":%.2f,\"p50\":%.3f,\"p99\":%.3f,\"per_s\":%.1f,"
+	       "\"first\":%.3f,\"last\":%.3f,\"cpu_ms\":%.4f}\n",
 		add ? "ADD" : "DEL", pods, in_flight, failures, wall, latencies[pods / 2], latencies[pods * 99 / 100],
-		pods * 1000.0 / wall);
+		pods * 1000.0 / wall, first, last, (cpu_of_children() - cpu) / pods);
 	fflush(stdout);
 	return failures;
 }
@@ -176,7 +196,7 @@ static void stop(int signal) { stopping = signal; }
 int main(int argc, char **argv)
 {
 	if (argc != 6 || (pods = atoi(argv[4])) < 1 || strlen(argv[3]) > 32) {
-		fprintf(stderr, "usage: cni-load PLUGIN CONFIG-FILE PREFIX N IN-FLIGHT[,IN-FLIGHT...]\n");
+		fprintf(stderr, "usage: load PLUGIN CONFIG-FILE PREFIX N IN-FLIGHT[:SECONDS][,IN-FLIGHT...]\n");
 		return 2;
 	}
 	plugin = argv[1];
@@ -200,6 +220,7 @@ int main(int argc, char **argv)
 	for (char *next = strtok(argv[5], ","); next && !stopping; next = strtok(NULL, ",")) {
 		int in_flight = atoi(next) < 1 ? 1 : atoi(next) > 256 ? 256 : atoi(next);
 		failed += phase(1, in_flight);
+		for (int left = (next = strchr(next, ':')) ? atoi(next + 1) : 0; left > 0 && !stopping; left--) sleep(1);
 		if (stopping) phase(0, 1);
 		else failed += phase(0, in_flight);
 	}
