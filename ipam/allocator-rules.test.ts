@@ -148,6 +148,17 @@ describe("reserved addresses", () => {
     await expect(node.assign(requestOf("b", [4]))).rejects.toEqual(refusal("pool-full", true, /1 of them reserved/));
   });
 
+  it("are given out as soon as they are reserved no more", async () => {
+    const node = allocatorOn(new MemoryStore(), "n1", tiny, new Clock(), reserve("192.0.2.0/31", "192.0.2.2/31"));
+    await expect(node.assign(requestOf("a", [4]))).rejects.toEqual(refusal("pool-full", true, /reserved/));
+    node.setRules({ ...usualRules, ...reserve("192.0.2.0/31") });
+    expect(texts(await node.assign(requestOf("a", [4])))).toEqual(["192.0.2.2"]);
+    expect(texts(await node.assign(requestOf("b", [4])))).toEqual(["192.0.2.3"]);
+    await expect(node.assign(requestOf("c", [4]))).rejects.toEqual(refusal("pool-full", true, /2 of them reserved/));
+    node.setRules(usualRules);
+    expect(texts(await node.assign(requestOf("c", [4])))).toEqual(["192.0.2.0"]);
+  });
+
   it("may be nearly all of an endless pool", async () => {
     const assign = nodesOn(new MemoryStore(), reserve("fd00::/65", "fd00:0:0:0:8000::/66"), [
       poolOf("v6", "fd00::/64", 122),

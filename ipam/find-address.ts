@@ -4,7 +4,7 @@
  */
 import { type Block, freeOrdinal } from "./block.ts";
 import type { Draft } from "./draft.ts";
-import { blockKey } from "./keys.ts";
+import { blockKey, blocksRoot } from "./keys.ts";
 import { type Family } from "./net/address.ts";
 import { containsPrefix, familyOfPrefix } from "./net/prefix.ts";
 import { noRoom } from "./no-room.ts";
@@ -70,8 +70,15 @@ function findToBorrow(
     const ordinal = freeOrdinal(known.value, now, rules);
     if (ordinal !== undefined) return { block: known.value, ordinal };
   }
-  const enough = fresh.size >= mostRead;
-  if (unread.length > 0 && !enough) return { need: { read: unread } };
+  if (unread.length > 0 && foreignRead(draft, fresh) < mostRead) return { need: { read: unread } };
   if (!listed) return { need: { list: true } };
   return { refusal: noRoom(draft, pools, now, { atLimit, partial: unread.length > 0 }) };
+}
+
+/** How many blocks that are not the node's were read since the request came in. */
+function foreignRead(draft: Draft, fresh: ReadonlySet<string>): number {
+  const own = new Set(draft.ownBlocks().map(({ cidr }) => blockKey(cidr)));
+  let count = 0;
+  for (const key of fresh) if (key.startsWith(blocksRoot) && !own.has(key)) count++;
+  return count;
 }

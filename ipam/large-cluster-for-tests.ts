@@ -6,7 +6,7 @@ import { affinityKey, blockKey, handleKey } from "./keys.ts";
 import { addressPlus } from "./net/address.ts";
 import { formatPrefix, prefixSize, subPrefix } from "./net/prefix.ts";
 import { blockCount, type Pool } from "./pool.ts";
-import type { Store } from "./store.ts";
+import { maxTransactionOperations, type Store } from "./store.ts";
 import { randomFrom } from "./world-for-tests.ts";
 
 /**
@@ -17,11 +17,20 @@ import { randomFrom } from "./world-for-tests.ts";
 export async function fill(store: Store, pool: Pool, blocks: number, used: (i: number) => number): Promise<void> {
   const random = randomFrom(4711);
   const places = Array.from({ length: Number(blockCount(pool)) }, (_, i) => i);
+  let put: { key: string; value: string }[] = [];
   for (let i = 0; i < blocks; i++) {
     const other = i + Math.floor(random() * (places.length - i));
     [places[i], places[other]] = [places[other] as number, places[i] as number];
-    await write(store, blockOf(pool, places[i] as number, i, used(i)));
+    const records = recordsOf(blockOf(pool, places[i] as number, i, used(i)));
+    if (put.length + records.length > maxTransactionOperations) put = await written(store, put);
+    put.push(...records);
   }
+  await written(store, put);
+}
+
+async function written(store: Store, put: readonly { key: string; value: string }[]): Promise<[]> {
+  await store.commit({ expect: [], put, delete: [] });
+  return [];
 }
 
 function blockOf(pool: Pool, place: number, i: number, used: number): Block {
@@ -35,18 +44,17 @@ function blockOf(pool: Pool, place: number, i: number, used: number): Block {
   return { ...empty, allocations };
 }
 
-async function write(store: Store, block: Block): Promise<void> {
+function recordsOf(block: Block): { key: string; value: string }[] {
   const { cidr, pool, claimedAt, node } = block;
   const handles = [...block.allocations].map(([ordinal, { handle }]): HandleRecord => {
     const workload = { handle, containerID: handle, ifName: "eth0" };
     return { addresses: [addressPlus(cidr.address, ordinal)], blocks: [cidr], node, writer: "", workload };
   });
-  const put = [
+  return [
     { key: blockKey(cidr), value: encodeBlock(block) },
     { key: affinityKey(node, cidr), value: encodeAffinity({ cidr, pool, claimedAt }) },
     ...handles.map((record) => ({ key: handleKey(record.workload.handle), value: encodeHandle(record) })),
   ];
-  await store.commit({ expect: [], put, delete: [] });
 }
 
 export interface Counts {

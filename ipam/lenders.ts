@@ -20,9 +20,9 @@ export class Lenders {
     yield* this.#others.values();
   }
 
-  /** These are all there are. Each node begins elsewhere among those it does not know. */
-  listed(cidrs: readonly Prefix[], node: string): void {
-    const fresh = new Map([...inOwnOrder(cidrs, node)].map((cidr) => [formatPrefix(cidr), cidr]));
+  /** These are all there are, by their texts. Each node begins elsewhere among those it does not know. */
+  listed(cidrs: ReadonlyMap<string, Prefix>, node: string): void {
+    const fresh = new Map(inOwnOrder([...cidrs], node));
     this.#roomy = new Map([...this.#roomy].filter(([text]) => fresh.has(text)));
     const others = [...this.#others].filter(([text]) => fresh.has(text));
     for (const text of this.#roomy.keys()) fresh.delete(text);

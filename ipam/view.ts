@@ -30,9 +30,9 @@ export class View {
   /** A name of this process alone. */
   readonly writer: string;
   readonly unreadable = new Unreadable();
-  pools: readonly Pool[] = [];
   labels: Labels = {};
-  rules: Rules = usualRules;
+  #pools: readonly Pool[] = [];
+  #rules: Rules = usualRules;
   readonly lenders = new Lenders();
   /** Pools without a block that nobody has, as far as the list of blocks tells: by their CIDRs. */
   readonly #exhausted = new Set<string>();
@@ -48,6 +48,24 @@ export class View {
   constructor(node: string, writer: string) {
     this.node = node;
     this.writer = writer;
+  }
+
+  get pools(): readonly Pool[] {
+    return this.#pools;
+  }
+
+  set pools(pools: readonly Pool[]) {
+    this.#pools = pools;
+    this.#exhausted.clear();
+  }
+
+  get rules(): Rules {
+    return this.#rules;
+  }
+
+  set rules(rules: Rules) {
+    this.#rules = rules;
+    this.#exhausted.clear();
   }
 
   block(cidr: Prefix): Known<Block> | undefined {
@@ -139,13 +157,15 @@ export class View {
   /** Takes the CIDRs of all blocks that exist. */
   learnListing(cidrs: Iterable<Prefix>): void {
     this.#existing = new PrefixMap();
-    const foreign: Prefix[] = [];
-    for (const { cidr } of this.ownBlocks()) this.#existing.set(cidr, false);
+    const foreign = new Map<string, Prefix>();
+    const own = this.ownBlocks();
+    const ownTexts = new Set(own.map(({ cidr }) => formatPrefix(cidr)));
+    for (const { cidr } of own) this.#existing.set(cidr, false);
     for (const cidr of cidrs) {
-      if (this.#existing.get(cidr) !== undefined) continue;
-      this.#existing.set(cidr, true);
-      foreign.push(cidr);
       const text = formatPrefix(cidr);
+      if (ownTexts.has(text)) continue;
+      this.#existing.set(cidr, true);
+      foreign.set(text, cidr);
       if (this.#blocks.get(text)?.modRevision === 0n) this.#blocks.delete(text);
     }
     this.lenders.listed(foreign, this.node);

@@ -32,11 +32,25 @@ function parseIPv4(text: string): Address | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
   const address = new Uint8Array(4);
-  for (const [i, part] of parts.entries()) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    address[i] = Number(part);
+  for (let i = 0; i < 4; i++) {
+    const octet = parseOctet(parts[i] as string);
+    if (octet === undefined) return undefined;
+    address[i] = octet;
   }
   return address;
+}
+
+// Digit by digit: lists of a large cluster's blocks have tens of thousands of these.
+function parseOctet(text: string): number | undefined {
+  const { length } = text;
+  if (length === 0 || length > 3 || (length > 1 && text.charCodeAt(0) === 48)) return undefined;
+  let value = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value > 255 ? undefined : value;
 }
 
 // RFC 4291 2.2: eight groups, one run of zero groups written as "::", the last two groups possibly as an IPv4 address.
@@ -78,7 +92,7 @@ function groupsOf(text: string, mayEndInIPv4: boolean): number[] | undefined {
  * Canonical text: dotted quad, or RFC 5952 (lower case, longest run of zero groups shortened, IPv4-mapped as dotted).
  */
 export function formatAddress(address: Address): string {
-  if (address.length === 4) return address.join(".");
+  if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}`;
   if (isIPv4Mapped(address)) return `::ffff:${address.subarray(12).join(".")}`;
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((address[i] as number) << 8) | (address[i + 1] as number));

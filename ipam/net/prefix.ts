@@ -67,7 +67,8 @@ export function hostBitsAreZero(address: Address, length: number): boolean {
   const whole = length >> 3;
   if (whole >= address.length) return true;
   if (((address[whole] as number) & (0xff >> (length & 7))) !== 0) return false;
-  return address.subarray(whole + 1).every((octet) => octet === 0);
+  for (let i = whole + 1; i < address.length; i++) if (address[i] !== 0) return false;
+  return true;
 }
 
 export function containsAddress(prefix: Prefix, address: Address): boolean {
