@@ -2,11 +2,11 @@
 
 import { formatAddress } from "../../ipam/net/address.ts";
 import type { Assigned } from "../../ipam/plan.ts";
-import type { Attachment } from "./attachments.ts";
+import { type Attachment, pluginOf } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import type { Identity } from "./identity.ts";
-import type { CniRequest, Plugin } from "./request.ts";
+import type { CniRequest } from "./request.ts";
 
 export async function assign(
   context: CniContext,
@@ -87,18 +87,15 @@ export async function assignmentDifferences(context: CniContext, known: Attachme
   }
 }
 
-/** An interface of a container is wired here or by another main plugin: what one of the two has, the other keeps off. */
+/** An interface of a container is wired here or by another main plugin: from what one has, the other keeps off. */
 export function ownRecord(context: CniContext, { containerID, ifName, plugin }: CniRequest): Attachment | undefined {
   const known = context.attachments.get(containerID, ifName);
-  return isOf(plugin, known) ? known : undefined;
+  return known !== undefined && pluginOf(known) === plugin ? known : undefined;
 }
-
-export const isOf = (plugin: Plugin, record: Attachment | undefined): boolean =>
-  (record?.delegated ?? false) === (plugin === "overland-ipam");
 
 export function checkOwner(context: CniContext, { containerID, ifName, plugin }: CniRequest): void {
   const known = context.attachments.get(containerID, ifName);
-  if (known === undefined || isOf(plugin, known)) return;
+  if (known === undefined || pluginOf(known) === plugin) return;
   const who = known.delegated === true ? "another plugin, with addresses from overland-ipam" : "overland itself";
   const text = `${ifName} of container ${containerID} is wired by ${who}: DEL it first`;
   throw new CniFault(CniCode.WiringFailed, text, `network ${known.network}`);
@@ -107,6 +104,6 @@ export function checkOwner(context: CniContext, { containerID, ifName, plugin }:
 /** Frees what the request is about, unless the other kind has it: handles are made of names that it may share. */
 export async function releaseOwn(context: CniContext, request: CniRequest, handle: string): Promise<boolean> {
   const other = context.attachments.get(request.containerID, request.ifName);
-  if (other?.handle === handle && !isOf(request.plugin, other)) return true;
+  if (other?.handle === handle && pluginOf(other) !== request.plugin) return true;
   return await release(context, handle);
 }

@@ -6,6 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { attachmentName } from "./identity.ts";
+import type { Plugin } from "./request.ts";
 
 export interface Attachment {
   readonly containerID: string;
@@ -23,6 +24,11 @@ export interface Attachment {
   readonly podMac: string;
   readonly mtu: number;
   readonly addresses: readonly Address[];
+}
+
+/** Under which name the plugin was called for it, and is to be called again. */
+export function pluginOf({ delegated }: Attachment): Plugin {
+  return delegated === true ? "overland-ipam" : "overland";
 }
 
 export class Attachments {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { makeTestNetns, removeTestNetns, type TestNetns } from "../kernel/testing.ts";
 import { type Answer, cleanSandbox, TestNode } from "./node-for-tests.ts";
+import type { Plugin } from "./request.ts";
 
 /** Two pods with two sandboxes each; a dash in one's ID, and one that begins like it. */
 const CONTAINERS = ["a", "a-b", "c", "d"] as const;
@@ -14,6 +15,7 @@ interface Step {
   readonly command: "ADD" | "DEL" | "CHECK" | "GC" | "etcd goes" | "etcd comes" | "finish";
   readonly container: Container;
   readonly ifName: string;
+  readonly plugin: Plugin;
   /** GC: those that the runtime still knows. */
   readonly known: readonly Container[];
 }
@@ -23,6 +25,7 @@ const steps = fc.array(
     command: fc.constantFrom("ADD", "ADD", "ADD", "DEL", "DEL", "CHECK", "GC", "etcd goes", "etcd comes", "finish"),
     container: fc.constantFrom(...CONTAINERS),
     ifName: fc.constantFrom(...INTERFACES),
+    plugin: fc.constantFrom<Plugin>("overland", "overland", "overland", "overland-ipam"),
     known: fc.subarray([...CONTAINERS]),
   }),
   { minLength: 1, maxLength: 25 },
@@ -41,13 +44,17 @@ afterAll(() => {
 class Model {
   /** By container and interface. */
   readonly attached = new Map<string, readonly string[]>();
+  /** Under which name the plugin was called for it. */
+  readonly plugins = new Map<string, Plugin>();
   /** Addresses of DELs that etcd does not know of yet. */
   readonly pending = new Map<string, readonly string[]>();
   /** By pod and interface. */
   readonly owners = new Map<string, string>();
   etcd = true;
 
-  deleted(key: string): void {
+  deleted(key: string, plugin: Plugin): void {
+    // The other kind's is left alone.
+    if (this.attached.has(key) && this.plugins.get(key) !== plugin) return;
     const addresses = this.attached.get(key) ?? this.pending.get(key);
     this.attached.delete(key);
     for (const [name, owner] of this.owners) if (owner === key) this.owners.delete(name);
@@ -68,12 +75,19 @@ async function take(node: TestNode, model: Model, step: Step): Promise<void> {
   const key = keyOf(step);
   const name = `${podOf(step.container)}/${step.ifName}`;
   const netns = (sandboxes.get(step.container) as TestNetns).path;
-  const request = { containerID: step.container, netns, ifName: step.ifName, pod: podOf(step.container) };
+  const request = {
+    containerID: step.container,
+    netns,
+    ifName: step.ifName,
+    pod: podOf(step.container),
+    plugin: step.plugin,
+  };
   switch (step.command) {
     case "ADD": {
       const answer = await node.ask({ command: "ADD", ...request });
       const known = model.attached.get(key);
-      const fine = known === undefined ? model.etcd : model.owners.get(name) === key;
+      const whole = step.plugin === "overland-ipam" || model.owners.get(name) === key;
+      const fine = known === undefined ? model.etcd : whole && model.plugins.get(key) === step.plugin;
       expect({ step, answer }).toMatchObject({ answer: { ok: fine } });
       if (!fine) return;
       if (known !== undefined) expect(addressesOf(answer)).toEqual(known);
@@ -81,15 +95,17 @@ async function take(node: TestNode, model: Model, step: Step): Promise<void> {
       for (const address of addressesOf(answer)) expect(others).not.toContain(address);
       model.pending.delete(key);
       model.attached.set(key, addressesOf(answer));
-      model.owners.set(name, key);
+      model.plugins.set(key, step.plugin);
+      if (step.plugin === "overland") model.owners.set(name, key);
       return;
     }
     case "DEL":
       expect(await node.ask({ command: "DEL", ...request })).toEqual({ ok: true, said: "" });
-      model.deleted(key);
+      model.deleted(key, step.plugin);
       return;
     case "CHECK": {
-      const fine = model.owners.get(name) === key;
+      const own = model.attached.has(key) && model.plugins.get(key) === step.plugin;
+      const fine = own && (step.plugin === "overland-ipam" || model.owners.get(name) === key);
       expect({ step, answer: await node.ask({ command: "CHECK", ...request }) }).toMatchObject({
         answer: { ok: fine },
       });
@@ -98,9 +114,9 @@ async function take(node: TestNode, model: Model, step: Step): Promise<void> {
     case "GC": {
       const valid = step.known.flatMap((containerID) => INTERFACES.map((ifname) => ({ containerID, ifname })));
       const config = { "cni.dev/valid-attachments": valid };
-      expect((await node.ask({ command: "GC", config })).ok).toBe(true);
+      expect((await node.ask({ command: "GC", config, plugin: step.plugin })).ok).toBe(true);
       const isKnown = (one: string) => step.known.some((container) => one.startsWith(`net.${container}.`));
-      for (const one of [...model.attached.keys()]) if (!isKnown(one)) model.deleted(one);
+      for (const one of [...model.attached.keys()]) if (!isKnown(one)) model.deleted(one, step.plugin);
       return;
     }
     case "finish":
@@ -154,7 +170,7 @@ describe("pods come and go", () => {
     const property = fc.asyncProperty(steps, (list) =>
       withNode(async (node) => {
         const answers = await Promise.all(
-          list.map(async ({ command, container, ifName }) => ({
+          list.map(async ({ command, container, ifName, plugin }) => ({
             command,
             answer: await node.ask({
               ...{
@@ -162,7 +178,7 @@ describe("pods come and go", () => {
                 containerID: container,
                 ifName,
               },
-              ...{ netns: (sandboxes.get(container) as TestNetns).path, pod: podOf(container) },
+              ...{ netns: (sandboxes.get(container) as TestNetns).path, pod: podOf(container), plugin },
             }),
           })),
         );

@@ -1,6 +1,6 @@
 /** The agent's side of the CNI plugin: a request's octets in, exit status and output out. */
 import { add } from "./add.ts";
-import { isOf } from "./assign.ts";
+import { pluginOf } from "./attachments.ts";
 import { check } from "./check.ts";
 import { SUPPORTED_VERSIONS } from "./config.ts";
 import { type CniContext, faultOf, messageOf } from "./context.ts";
@@ -69,7 +69,7 @@ async function collect(context: CniContext, request: CniRequest): Promise<string
   const faults: string[] = [];
   for (const known of context.attachments.all()) {
     const { containerID, ifName, network } = known;
-    if (!isOf(request.plugin, known) || network !== name || valid.has(`${containerID}/${ifName}`)) continue;
+    if (pluginOf(known) !== request.plugin || network !== name || valid.has(`${containerID}/${ifName}`)) continue;
     context.log.info("collected: the runtime no longer knows it", { containerID, ifName });
     try {
       await del(context, { ...request, command: "DEL", containerID, ifName });
