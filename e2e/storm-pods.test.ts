@@ -265,5 +265,6 @@ describe("a hundred pods while the agent is restarted as an upgrade does it", ()
       await agreeSoon(10);
       await removeSandboxes(sandboxes);
     },
+    120,
   );
 });

@@ -33,7 +33,8 @@ const ways: Record<string, (world: World) => Promise<unknown>> = {
   "from a block that it claims": async () => {},
   "from a block of its own": ({ store, clock }) => allocatorOn(store, "n1", pools, clock).assign(requestOf("mine")),
   "from another node's block": async ({ neighbour }) => {
-    // One more than a block holds: both blocks of each pool are the neighbour's then, and the last address of each free.
+    // One more than a block holds: both blocks of each pool are the neighbour's then, and the last address of each is
+    // free.
     for (let i = 0; i < 5; i++) await neighbour.assign(requestOf(`fills${i}`));
     await neighbour.release("fills3");
   },

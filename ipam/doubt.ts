@@ -87,7 +87,7 @@ export class Doubts {
     }
   }
 
-  /** Of those that expect the same, one stands for all: what bars it bars them. So an outage leaves one, however long. */
+  /** Of those that expect the same one stands for all, since what bars it bars them: a long outage leaves one. */
   #addOnce(transaction: Transaction): void {
     const expected = expectationsOf(transaction);
     if (this.#transactions.some((other) => expectationsOf(other) === expected)) return;

@@ -10,6 +10,7 @@ import type { Draft } from "./draft.ts";
 import { containsPrefix, type Prefix } from "./net/prefix.ts";
 import type { Step } from "./plan.ts";
 import type { Pool } from "./pool.ts";
+import { type Rules, usualRules } from "./rules.ts";
 import { type Labels, matches, parseSelector } from "./selector.ts";
 
 /** Two deletions each: many fit beside other requests of the same transaction. */
@@ -19,12 +20,13 @@ export interface Surroundings {
   readonly pools: readonly Pool[];
   /** Of the node. */
   readonly labels: Labels;
+  readonly rules?: Rules;
 }
 
 /** @param idleMs how long a block must not have been needed */
 export function blocksToReturn(
   own: readonly Block[],
-  { pools, labels }: Surroundings,
+  { pools, labels, rules = usualRules }: Surroundings,
   now: number,
   idleMs: number,
 ): Block[] {
@@ -36,7 +38,7 @@ export function blocksToReturn(
     if (pool !== undefined && block.allocations.size > 0) kept.add(pool.name);
   }
   return own.filter((block) => {
-    if (block.allocations.size > 0 || restingCount(block, now) > 0) return false;
+    if (block.allocations.size > 0 || restingCount(block, now, rules) > 0) return false;
     const pool = poolOf(block);
     if (pool === undefined || !mayBeUsed(pool, labels)) return true;
     // The first claimed: where a node's pods are sought first.
@@ -48,8 +50,8 @@ export function blocksToReturn(
 
 /** Drafts the deletion of the blocks with their affinities; a later request of the draft that needs one keeps it. */
 export function planReturn(draft: Draft, now: number, idleMs: number): Step<readonly Prefix[]> {
-  const { pools, labels } = draft.view;
-  const blocks = blocksToReturn(draft.ownBlocks(), { pools, labels }, now, idleMs).slice(0, mostAtOnce);
+  const { pools, labels, rules } = draft.view;
+  const blocks = blocksToReturn(draft.ownBlocks(), { pools, labels, rules }, now, idleMs).slice(0, mostAtOnce);
   for (const { cidr } of blocks) draft.returnBlock(cidr);
   return { done: blocks.map(({ cidr }) => cidr) };
 }

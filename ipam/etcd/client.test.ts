@@ -166,6 +166,10 @@ describe("user and password", () => {
       store.watch("/w/", log);
       await expect(write(wrong, { delete: ["/w/a"] })).rejects.toMatchObject({ outcome: "not-applied" });
       await log.until(() => log.content.get("/w/a") === "1");
+      // Longer than a token lives that nobody uses.
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await write(store, { put: [{ key: "/w/a", value: "after" }] });
+      await log.until(() => log.content.get("/w/a") === "after", 8000);
       await etcd.kill();
       await etcd.start();
       await eventually(() => write(store, { put: [{ key: "/w/a", value: "2" }] }));

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { Allocator } from "../allocator.ts";
 import { ipamRoot } from "../keys.ts";
 import type { Store, StoreUnavailable } from "../store.ts";
-import { WatchLog, write } from "../store-contract.ts";
+import { describeStore, WatchLog, write } from "../store-contract.ts";
 import { auditOf, poolOf, requestOf, texts } from "../world-for-tests.ts";
 import { openEtcdStore } from "./client.ts";
 import { allocatorOnTime, eventually } from "./etcd-clients-for-tests.ts";
@@ -153,6 +153,20 @@ class Load {
     }
   }
 }
+
+describeStore("etcd, three members", async () => {
+  const [store, other] = [storeOf(members[0] as EtcdForTests), storeOf(members[1] as EtcdForTests)];
+  return {
+    store,
+    other,
+    stop: async () => {
+      for (let keys = await left(other); keys.length > 0; keys = await left(other))
+        await write(other, { delete: keys });
+      await Promise.all([store.close(), other.close()]);
+    },
+  };
+});
+const left = async (store: Store) => (await store.listKeys("/overland/v1/test-")).slice(0, 128);
 
 describe("under load", () => {
   let load: Load;
