@@ -6,11 +6,10 @@
  * ratios are the result.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { Commands, Interrupted, Refusal, removeLeftovers } from "./dataplane/commands.ts";
+import { Commands, Interrupted, newFolder, Refusal, removeLeftovers } from "./dataplane/commands.ts";
 import { type Reading, ratios, table } from "./dataplane/figures.ts";
 import { type Kind, Load } from "./dataplane/load.ts";
 import { buildSite, type Family, type Frames, hostWay, type Way } from "./dataplane/nodes.ts";
@@ -21,13 +20,13 @@ const HELP = `usage: npm run bench dataplane -- [--rounds N] [--seconds N] [--fa
 
 Measures TCP between pods on two nodes, wired by overland, against host to host and against a VXLAN overlay.
 
-  --rounds N        rounds; ratios are medians of the rounds' own (5)
-  --seconds N       for each measurement (2)
+  --rounds N        rounds; ratios are medians of the rounds' own (9)
+  --seconds N       for each measurement (1)
   --families LIST   (ipv4,ipv6)
   --kinds LIST      throughput: a stream of iperf3; transactions: one octet to and fro on one connection;
                     connections: the same with a new connection each time (throughput,transactions,connections)
   --frames NAME     what crosses the wire. large: segments as TCP made them, as with a network card that cuts and
-                    joins them; mtu: frames of the MTU, cut by the node's CPU, joined by nobody (large)
+                    joins them; mtu: frames of the MTU, as with a card that joins nothing (large)
   --json            print {"ratios", "raw"} on standard output, the rest on standard error
 
 ratios (with _ipv6 for IPv6):
@@ -55,8 +54,8 @@ function settings(argv: string[]): Settings | undefined {
   const { values } = parseArgs({
     args: argv,
     options: {
-      rounds: text("5"),
-      seconds: text("2"),
+      rounds: text("9"),
+      seconds: text("1"),
       families: text(FAMILIES.join(",")),
       kinds: text(KINDS.join(",")),
       frames: text("large"),
@@ -106,7 +105,7 @@ function checkMachine(): void {
 async function bench(wanted: Settings): Promise<void> {
   const say = wanted.json ? console.error : console.log;
   removeLeftovers();
-  const folder = mkdtempSync(join(tmpdir(), "overland-bench-"));
+  const folder = newFolder();
   const commands = new Commands(folder);
   const interrupt = () => commands.interrupt();
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt).on("SIGHUP", interrupt);

@@ -1,6 +1,7 @@
 /** Commands and daemons in network namespaces; none outlives the benchmark, however that ends. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** The machine or the command line is not fit: told in one sentence. */
@@ -102,6 +103,7 @@ export class Commands {
     const log = openSync(this.#log(name), "a");
     const stdio = ["ignore", log, log] as const;
     this.#daemons.push(spawn(...inside(netns, command), { stdio: [...stdio], detached: true }));
+    closeSync(log);
   }
 
   interrupt(): void {
@@ -137,11 +139,19 @@ function inside(netns: string, command: readonly string[]): [string, string[]] {
   return ["setpriv", ["--pdeathsig", "KILL", "nsenter", `--net=/run/netns/${netns}`, ...command]];
 }
 
-/** Takes away the namespaces of a benchmark that was killed and could not do it. */
+/** Of this run, for its logs and sockets; named so that {@link removeLeftovers} knows it. */
+export const newFolder = (): string => mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+
+/** Takes away what a benchmark left that was killed and could not do it. */
 export function removeLeftovers(): void {
-  if (!existsSync("/run/netns")) return;
-  for (const netns of readdirSync("/run/netns")) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(netns)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync("ip", ["netns", "del", netns]);
-  }
+  for (const netns of leftIn("/run/netns")) spawnSync("ip", ["netns", "del", netns]);
+  for (const folder of leftIn(tmpdir())) rmSync(join(tmpdir(), folder), { recursive: true, force: true });
+}
+
+function leftIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    return pid !== undefined && !existsSync(`/proc/${pid}`);
+  });
 }

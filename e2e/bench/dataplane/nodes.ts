@@ -35,7 +35,7 @@ export const nodeAddress = (number: number): Record<Family, string> => ({
 
 /**
  * What crosses the switch. large: segments as the sender's TCP made them, as with a card that cuts and joins them by
- * itself; mtu: frames of the MTU, cut by the node's processor, as with a card that does nothing.
+ * itself; mtu: frames of the MTU, as a receiver sees them whose card joins nothing.
  */
 export type Frames = "large" | "mtu";
 
@@ -59,7 +59,8 @@ export function buildSite(commands: Commands, frames: Frames): Site {
       addr add ${ipv6}/64 dev ${UPLINK} nodad
       link set ${UPLINK} up`,
     );
-    if (frames === "mtu") commands.ip(netns, `link set ${UPLINK} gso_max_segs 1`);
+    // At the switch: on the node itself it would hold back what its own TCP makes, and not what it forwards.
+    if (frames === "mtu") commands.ip(bridge, `link set ${port} gso_max_segs 1`);
     return { number, other: number === 1 ? 2 : 1, netns };
   };
   return { switch: bridge, nodes: [node(1), node(2)] };

@@ -22,14 +22,14 @@ export function vxlanWay(commands: Commands, { nodes: [from, to] }: Site): Way {
 
 function connect(commands: Commands, { number, other, netns }: Node): void {
   const [here, there] = [tunnelEnd(number), tunnelEnd(other)];
-  const local = nodeAddress(number).ipv4;
+  const tunnel = `id 1 local ${nodeAddress(number).ipv4} dev ${UPLINK} dstport 8472 nolearning`;
   commands.ip(
     netns,
     `link add name bridge0 mtu ${MTU} type bridge
     addr add ${subnet(number).ipv4}.1/24 dev bridge0
     addr add ${subnet(number).ipv6}:1/64 dev bridge0 nodad
     link set bridge0 up
-    link add name vxlan0 address ${mac(number)} mtu ${MTU} type vxlan id 1 local ${local} dev ${UPLINK} dstport 8472 nolearning
+    link add name vxlan0 address ${mac(number)} mtu ${MTU} type vxlan ${tunnel}
     addr add ${here.ipv4}/32 dev vxlan0
     addr add ${here.ipv6}/128 dev vxlan0 nodad
     link set vxlan0 up
