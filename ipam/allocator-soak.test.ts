@@ -79,7 +79,8 @@ it("a store that loses every write for a long time leaves one doubt and its hand
   for (let i = 0; i < 200; i++) {
     await expect(node.assign(requestOf(`pod-${i}`))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   }
-  expect(node.remembered).toBeLessThan(20);
+  // What was looked at to find a block is remembered, too; nothing of the 200.
+  expect(node.remembered).toBeLessThan(40);
   client.interfere = () => undefined;
   await node.release("nobody");
   store.deliverDelayed();

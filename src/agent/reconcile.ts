@@ -11,7 +11,7 @@ import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
-import type { Attachment } from "../cni/attachments.ts";
+import { type Attachment, pluginOf } from "../cni/attachments.ts";
 import type { CniContext } from "../cni/context.ts";
 import { finishPending } from "../cni/del.ts";
 import { attachmentName } from "../cni/identity.ts";
@@ -178,8 +178,7 @@ export class Reconciler {
   /** The DEL that nobody has sent: it is done as one that came while etcd was away. */
   #writeDown({ attachment, why }: Leftover & { kind: "attachment" }): void {
     const { containerID, ifName, network, namespace, pod, addresses } = attachment;
-    const plugin = attachment.delegated === true ? "overland-ipam" : "overland";
-    this.#options.context.pending.add({ containerID, ifName, plugin }, network);
+    this.#options.context.pending.add({ containerID, ifName, plugin: pluginOf(attachment) }, network);
     const what = { containerID, ifName, namespace, pod, addresses: addresses.map(formatAddress), why };
     this.#options.log.warn("a pod that is gone is deleted: no DEL came for it", what);
   }
