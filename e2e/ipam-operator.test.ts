@@ -63,7 +63,7 @@ describe("a full pool, with an address that nobody has", () => {
     const refused = await cni("ADD", node(), await newSandbox(lab.name, "fifth"), from("tiny"));
     expect(readError(refused).msg + (readError(refused).details ?? "")).toContain("tiny (10.244.99.0/30) has no free");
     const { stdout } = await lab.overland(["ipam", "show"]);
-    expect(stdout).toMatch(/IP Pool +10\.244\.99\.0\/30 +4 +4 \(100%\) +0 +0 \(0%\)\n/);
+    expect(stdout).toMatch(/IP Pool +10\.244\.99\.0\/30 +4 +4 \(100%\) +0 +0 +0 \(0%\)\n/);
     const who = await lab.overland(["ipam", "show", "--ip", pods[0]?.ipv4 ?? ""]);
     expect(who.stdout).toMatch(/ is in use\n {2}pool: tiny\n {2}block: 10\.244\.99\.0\/30\n {2}blockOwner: r1n1\n/);
     expect(who.stdout).toContain("  pod: tiny0\n");

@@ -6,7 +6,7 @@ import { encodeAffinity } from "./affinity.ts";
 import { type Block, encodeBlock } from "./block.ts";
 import { encodeHandle, type HandleRecord } from "./handle.ts";
 import { affinityKey, blockKey, handleKey } from "./keys.ts";
-import { formatPrefix, type Prefix, prefixesOverlap } from "./net/prefix.ts";
+import { type Prefix, prefixesOverlap, prefixKey } from "./net/prefix.ts";
 import { maxTransactionOperations, type Revision, type Transaction } from "./store.ts";
 import type { Known, View } from "./view.ts";
 
@@ -35,7 +35,7 @@ export class Draft {
 
   block(cidr: Prefix): Known<Block> | undefined {
     const known = this.view.block(cidr);
-    const drafted = this.#blocks.get(formatPrefix(cidr));
+    const drafted = this.#blocks.get(prefixKey(cidr));
     return drafted === undefined ? known : { modRevision: known?.modRevision ?? 0n, value: drafted };
   }
 
@@ -54,7 +54,7 @@ export class Draft {
 
   /** This node's blocks, those claimed in this draft last. */
   ownBlocks(): Block[] {
-    const known = this.view.ownBlocks().map((block) => this.#blocks.get(formatPrefix(block.cidr)) ?? block);
+    const known = this.view.ownBlocks().map((block) => this.#blocks.get(prefixKey(block.cidr)) ?? block);
     const claimed = [...this.#claimed.keys()].map((text) => this.#blocks.get(text) as Block);
     return [...known, ...claimed];
   }
@@ -67,8 +67,8 @@ export class Draft {
 
   putBlock(block: Block): void {
     this.#expect(blockKey(block.cidr), this.view.block(block.cidr)?.modRevision);
-    this.#blocks.set(formatPrefix(block.cidr), block);
-    this.#returned.delete(formatPrefix(block.cidr));
+    this.#blocks.set(prefixKey(block.cidr), block);
+    this.#returned.delete(prefixKey(block.cidr));
   }
 
   /**
@@ -77,15 +77,15 @@ export class Draft {
    */
   returnBlock(cidr: Prefix): void {
     this.#expect(blockKey(cidr), this.view.block(cidr)?.modRevision);
-    this.#returned.set(formatPrefix(cidr), cidr);
+    this.#returned.set(prefixKey(cidr), cidr);
   }
 
   /** A block that must not exist yet, nor any of the larger ones around it. */
   claimBlock(block: Block, around: readonly Prefix[]): void {
     for (const cidr of around) this.#expect(blockKey(cidr), 0n);
     this.#expect(blockKey(block.cidr), 0n);
-    this.#blocks.set(formatPrefix(block.cidr), block);
-    this.#claimed.set(formatPrefix(block.cidr), block);
+    this.#blocks.set(prefixKey(block.cidr), block);
+    this.#claimed.set(prefixKey(block.cidr), block);
   }
 
   /** Undefined: the handle holds nothing any more. */

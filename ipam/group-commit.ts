@@ -5,7 +5,7 @@
 import { type Batch, type Job, planBatch } from "./batch.ts";
 import { Doubts } from "./doubt.ts";
 import { affinitiesOf, blockKey, blockOfKey, blocksRoot } from "./keys.ts";
-import { formatPrefix } from "./net/prefix.ts";
+import { prefixKey } from "./net/prefix.ts";
 import { Refusal } from "./refusal.ts";
 import { isStoreUnavailable, type Store } from "./store.ts";
 import { likelyBlocks } from "./unclaimed.ts";
@@ -186,7 +186,7 @@ export class GroupCommit {
   }
 
   #announce(): void {
-    const now = this.#view.ownBlocks().map(({ cidr }) => formatPrefix(cidr));
+    const now = this.#view.ownBlocks().map(({ cidr }) => prefixKey(cidr));
     const text = now.join(" ");
     if (text === this.#announced) return;
     this.#announced = text;

@@ -1,5 +1,5 @@
 /** Where the records of address management are in the store. */
-import { formatPrefix, type Prefix, parsePrefix } from "./net/prefix.ts";
+import { type Prefix, parsePrefix, prefixKey } from "./net/prefix.ts";
 
 export const ipamRoot = "/overland/v1/ipam/";
 export const blocksRoot = `${ipamRoot}blocks/`;
@@ -48,7 +48,7 @@ function decoded(text: string): string | undefined {
 }
 
 function dashed(cidr: Prefix): string {
-  return formatPrefix(cidr).replace("/", "-");
+  return prefixKey(cidr).replace("/", "-");
 }
 
 function undashed(text: string): Prefix | undefined {

@@ -6,7 +6,7 @@ import { type Block, decodeBlock, freeOrdinal } from "./block.ts";
 import { decodeHandle, type HandleRecord } from "./handle.ts";
 import { blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
 import { Lenders } from "./lenders.ts";
-import { containsPrefix, formatPrefix, type Prefix } from "./net/prefix.ts";
+import { containsPrefix, formatPrefix, type Prefix, prefixKey } from "./net/prefix.ts";
 import { PrefixMap } from "./net/prefix-map.ts";
 import type { Pool } from "./pool.ts";
 import { type Rules, usualRules } from "./rules.ts";
@@ -37,6 +37,8 @@ export class View {
   /** Pools without a block that nobody has, as far as the list of blocks tells: by their CIDRs. */
   readonly #exhausted = new Set<string>();
   readonly #blocks = new Map<string, Known<Block>>();
+  /** Those that are this node's; undefined: to be gathered anew. */
+  #own: readonly Block[] | undefined;
   readonly #handles = new Map<string, Known<HandleRecord>>();
   /** Every block known to have existed when last looked; true for one of another node. */
   #existing = new PrefixMap<boolean>();
@@ -69,7 +71,7 @@ export class View {
   }
 
   block(cidr: Prefix): Known<Block> | undefined {
-    return this.#blocks.get(formatPrefix(cidr));
+    return this.#blocks.get(prefixKey(cidr));
   }
 
   /** Undefined: never looked at. */
@@ -83,10 +85,11 @@ export class View {
   }
 
   /** This node's blocks, the first claimed first. */
-  ownBlocks(): Block[] {
-    const own: Block[] = [];
-    for (const { value } of this.#blocks.values()) if (value?.node === this.node) own.push(value);
-    return own.sort((a, b) => a.claimedAt - b.claimedAt);
+  ownBlocks(): readonly Block[] {
+    this.#own ??= [...this.#blocks.values()]
+      .flatMap(({ value }) => (value?.node === this.node ? value : []))
+      .sort((a, b) => a.claimedAt - b.claimedAt);
+    return this.#own;
   }
 
   /** What was seen lately of other nodes' blocks. */
@@ -144,7 +147,8 @@ export class View {
   }
 
   learnBlock(cidr: Prefix, known: Known<Block>): void {
-    this.#blocks.set(formatPrefix(cidr), known);
+    this.#blocks.set(prefixKey(cidr), known);
+    this.#own = undefined;
     const { value } = known;
     const foreign = known.modRevision !== 0n && value?.node !== this.node;
     if (known.modRevision === 0n) this.#existing.delete(cidr);

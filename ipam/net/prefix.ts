@@ -43,6 +43,18 @@ export function formatPrefix(prefix: AddressWithLength): string {
   return `${formatAddress(prefix.address)}/${prefix.length}`;
 }
 
+const texts = new WeakMap<Prefix, string>();
+
+/** {@link formatPrefix}, remembered as long as the value is there: for one that is a key again and again. */
+export function prefixKey(prefix: Prefix): string {
+  let text = texts.get(prefix);
+  if (text === undefined) {
+    text = formatPrefix(prefix);
+    texts.set(prefix, text);
+  }
+  return text;
+}
+
 export function familyOfPrefix(prefix: AddressWithLength): Family {
   return familyOf(prefix.address);
 }
