@@ -101,17 +101,17 @@ describe("a wired pod", () => {
   });
 
   it("forwards nothing, though the host does, unless it may", () => {
-    const forwards = () =>
+    const forwards = (link: string) =>
       withNetns(pod.path, () =>
-        ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"].map((path) =>
+        [`net/ipv4/conf/${link}/forwarding`, `net/ipv6/conf/${link}/forwarding`].map((path) =>
           readFileSync(`/proc/sys/${path}`, "utf8"),
         ),
       );
     withNetns(pod.path, () => writeFileSync("/proc/sys/net/ipv4/ip_forward", "1"));
     network.wire({ ...wiring, forwarding: false });
-    expect(forwards()).toEqual(["0\n", "0\n"]);
+    expect(forwards("eth0")).toEqual(["0\n", "0\n"]);
     network.wire({ ...wiring, ifName: "net1", hostInterface: "ovltest1", forwarding: true });
-    expect(forwards()).toEqual(["1\n", "1\n"]);
+    expect(forwards("net1")).toEqual(["1\n", "1\n"]);
   });
 
   it("keeps the default route of its first interface when it gets a second one", () => {

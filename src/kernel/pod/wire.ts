@@ -15,7 +15,7 @@ import { replaceRoute } from "../netlink/route.ts";
 import type { Netlink } from "../netlink/socket.ts";
 import { inNetns, withNetns } from "../netns.ts";
 import { ROUTE_PROTOCOL } from "../routes.ts";
-import { ensureSysctl } from "../sysctl.ts";
+import { ensureSysctl, readSysctl } from "../sysctl.ts";
 import {
   GATEWAY_IPV4,
   GATEWAY_IPV6,
@@ -39,6 +39,8 @@ export interface HostSide {
 const HOST_MAC_OCTETS = links.parseMac(HOST_MAC) as Uint8Array;
 const KERNEL_HAS_IPV6 = existsSync("/proc/sys/net/ipv6");
 const LOOPBACK_INDEX = 1;
+/** Whether a new namespace begins with the host's IPv6 settings; usually it begins with the kernel's own. */
+const IPV6_AS_ON_HOST = inheritsIPv6();
 
 /** Wires the pod, or throws a {@link WiringFault} and leaves nothing behind. */
 export function wire(host: HostSide, wiring: PodWiring): WiredPod {
@@ -123,10 +125,19 @@ function setPodSysctls(wiring: PodWiring): void {
   if (hasFamily(wiring, 6)) {
     for (const link of ["default", "lo"]) ensureSysctl(`net/ipv6/conf/${link}/disable_ipv6`, 0);
   }
-  if (wiring.forwarding === undefined) return;
-  const value = wiring.forwarding ? 1 : 0;
-  ensureSysctl("net/ipv4/ip_forward", value);
-  if (KERNEL_HAS_IPV6) ensureSysctl("net/ipv6/conf/all/forwarding", value);
+  // Each file of a new namespace takes the kernel a millisecond to find where there are a thousand of them. That IPv4
+  // forwards nothing is said of the link instead, see podSteps; IPv6 does not where the host's settings do not go over.
+  if (wiring.forwarding === true) ensureSysctl("net/ipv4/ip_forward", 1);
+  if (!KERNEL_HAS_IPV6 || wiring.forwarding === undefined) return;
+  if (wiring.forwarding || IPV6_AS_ON_HOST) ensureSysctl("net/ipv6/conf/all/forwarding", wiring.forwarding ? 1 : 0);
+}
+
+function inheritsIPv6(): boolean {
+  try {
+    return readSysctl("net/core/devconf_inherit_init_net") === "1";
+  } catch {
+    return false;
+  }
 }
 
 function sameFile(a: string, b: string): boolean {
@@ -168,6 +179,9 @@ function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uin
 function podSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {
   links.setLinkUp(batch, { index: LOOPBACK_INDEX });
   if (KERNEL_HAS_IPV6) links.setNoGeneratedAddress(batch, index);
+  if (wiring.forwarding !== undefined) {
+    links.setIPv4Settings(batch, index, new Map([[IPV4_DEVCONF_FORWARDING, wiring.forwarding ? 1 : 0]]));
+  }
   links.setLinkUp(batch, { index });
   for (const address of wiring.addresses) addAddress(batch, index, hostPrefix(address));
   const marks = { protocol: RTPROT_STATIC, metric: podRouteMetric(wiring.ifName, index) };
