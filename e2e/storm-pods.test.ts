@@ -18,6 +18,8 @@ import { eventually } from "./harness/wait.ts";
 const lab = new ScenarioLab("e2estorm", { racks: 1, nodes: 1, pods: 0 });
 const node = (): NodeStatus => lab.node("r1n1");
 
+/** Some 20 where nothing else runs; a machine that several share was seen to take six times as long. */
+const MOST_SECONDS = 300;
 const PODS = 1000;
 const AT_ONCE = 100;
 const TRY_AGAIN = 11;
@@ -199,7 +201,7 @@ describe("a thousand pods, a hundred calls in flight, agent and etcd killed with
       expect(looks).toBeGreaterThan(1);
       await agreeSoon(20);
     },
-    120,
+    MOST_SECONDS,
   );
 
   lab.proof("are reached from the VM", async () => {
@@ -225,7 +227,7 @@ describe("a thousand pods, a hundred calls in flight, agent and etcd killed with
       await agreeSoon(30);
       await removeSandboxes(sandboxes);
     },
-    120,
+    MOST_SECONDS,
   );
 });
 
@@ -265,6 +267,6 @@ describe("a hundred pods while the agent is restarted as an upgrade does it", ()
       await agreeSoon(10);
       await removeSandboxes(sandboxes);
     },
-    120,
+    MOST_SECONDS,
   );
 });
