@@ -11,9 +11,9 @@ import { removeLeftovers } from "./bgp/arena.ts";
 import { DEVICES } from "./bgp/devices/all.ts";
 import { ratios, summarize } from "./bgp/results.ts";
 import { allRounds, type Plan } from "./bgp/rounds.ts";
-import { Interrupted } from "./bgp/run.ts";
 import { SCENARIOS, scaled } from "./bgp/scenarios.ts";
 import { progress, table } from "./bgp/table.ts";
+import { exitCodeOf, Refusal } from "./ending.ts";
 
 const HELP = `usage: npm run bench bgp -- [--duts NAMES] [--scenarios LETTERS] [--rounds N] [--json] …
 
@@ -40,9 +40,6 @@ Peak memory is the sum over the device's processes.
 `;
 
 const OTHERS = new Set(["bird", "frr", "frr-delays", "gobgp", "openbgpd"]);
-
-/** The machine or the command line is not fit: told in one sentence. */
-class Refusal extends Error {}
 
 interface Settings extends Omit<Plan, "onRun"> {
   readonly json: boolean;
@@ -126,20 +123,13 @@ async function main(): Promise<number> {
     interrupted = true;
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt).on("SIGHUP", interrupt);
-  try {
-    const wanted = settings(process.argv.slice(2), () => interrupted);
-    if (wanted === undefined) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    checkMachine(wanted);
-    return await measure(wanted);
-  } catch (error) {
-    if (error instanceof Interrupted) return 130;
-    const { code, message } = error as { code?: string; message: string };
-    console.error(`bench bgp: ${message}`);
-    return error instanceof Refusal || code?.startsWith("ERR_PARSE_ARGS") === true ? 2 : 1;
+  const wanted = settings(process.argv.slice(2), () => interrupted);
+  if (wanted === undefined) {
+    process.stdout.write(HELP);
+    return 0;
   }
+  checkMachine(wanted);
+  return await measure(wanted);
 }
 
-process.exitCode = await main();
+process.exitCode = await exitCodeOf("bgp", main);

@@ -12,7 +12,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { callRatios, summarize, table } from "./cni/calls.ts";
 import { flood, floor, idle, type Ratios, type Storm, storm, stormRatios } from "./cni/parts.ts";
-import { Interrupted, type Phase, Refusal, type Side, Workshop } from "./cni/workshop.ts";
+import { type Phase, Workshop } from "./cni/workshop.ts";
+import { exitCodeOf, Refusal } from "./ending.ts";
 
 const HELP = `usage: npm run bench cni -- [--parts NAMES] [--pods N] [--rounds N] [--json]
 
@@ -80,12 +81,6 @@ function checkMachine(): void {
   }
 }
 
-interface Figures {
-  readonly phases: Phase[];
-  readonly storms: Storm[];
-  readonly floors: number[];
-}
-
 async function measure({ parts, pods, rounds, json }: Settings): Promise<number> {
   const say = json ? console.error : console.log;
   const folder = mkdtempSync(join(tmpdir(), "overland-bench-"));
@@ -97,16 +92,19 @@ async function measure({ parts, pods, rounds, json }: Settings): Promise<number>
     say("starting etcd and an agent in a namespace of their own");
     const ours = await workshop.overland();
     const theirs = workshop.reference();
-    const figures: Figures = { phases: [], storms: [], floors: [] };
+    const phases: Phase[] = [];
+    const storms: Storm[] = [];
+    const floors: number[] = [];
     for (let round = 0; round < rounds; round++) {
       say(`round ${round + 1} of ${rounds}`);
-      await sideBySide(workshop, round % 2 === 0 ? [ours, theirs] : [theirs, ours], parts, pods, figures);
+      for (const side of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
+        if (parts.includes("calls")) phases.push(...(await workshop.load(side, pods, IN_FLIGHT)));
+      }
       if (parts.includes("storm")) {
-        figures.storms.push(await storm(workshop, ours, theirs));
-        figures.floors.push(floor(workshop));
+        storms.push(await storm(workshop, ours, theirs));
+        floors.push(floor(workshop));
       }
     }
-    const { phases, storms, floors } = figures;
     const ratios: Ratios = {};
     const rows = summarize(phases);
     if (rows.length > 0) {
@@ -128,32 +126,14 @@ async function measure({ parts, pods, rounds, json }: Settings): Promise<number>
   }
 }
 
-async function sideBySide(
-  workshop: Workshop,
-  sides: readonly Side[],
-  parts: readonly string[],
-  pods: number,
-  { phases }: Figures,
-): Promise<void> {
-  if (!parts.includes("calls")) return;
-  for (const side of sides) phases.push(...(await workshop.load(side, pods, IN_FLIGHT)));
-}
-
 async function main(): Promise<number> {
-  try {
-    const wanted = settings(process.argv.slice(2));
-    if (wanted === undefined) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    checkMachine();
-    return await measure(wanted);
-  } catch (error) {
-    if (error instanceof Interrupted) return 130;
-    const { code, message } = error as { code?: string; message: string };
-    console.error(`bench cni: ${message}`);
-    return error instanceof Refusal || code?.startsWith("ERR_PARSE_ARGS") === true ? 2 : 1;
+  const wanted = settings(process.argv.slice(2));
+  if (wanted === undefined) {
+    process.stdout.write(HELP);
+    return 0;
   }
+  checkMachine();
+  return await measure(wanted);
 }
 
-process.exitCode = await main();
+process.exitCode = await exitCodeOf("cni", main);

@@ -9,12 +9,13 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { Commands, Interrupted, newFolder, Refusal, removeLeftovers } from "./dataplane/commands.ts";
+import { Commands, newFolder, removeLeftovers } from "./dataplane/commands.ts";
 import { type Reading, ratios, table } from "./dataplane/figures.ts";
 import { type Kind, Load } from "./dataplane/load.ts";
 import { buildSite, type Family, type Frames, hostWay, type Way } from "./dataplane/nodes.ts";
 import { overlandWay } from "./dataplane/overland-way.ts";
 import { vxlanWay } from "./dataplane/vxlan-way.ts";
+import { exitCodeOf, Refusal } from "./ending.ts";
 
 const HELP = `usage: npm run bench dataplane -- [--rounds N] [--seconds N] [--families LIST] [--json] …
 
@@ -152,21 +153,14 @@ async function measureRound(round: number, ways: readonly Way[], load: Load, wan
 }
 
 async function main(): Promise<number> {
-  try {
-    const wanted = settings(process.argv.slice(2));
-    if (wanted === undefined) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    checkMachine();
-    await bench(wanted);
+  const wanted = settings(process.argv.slice(2));
+  if (wanted === undefined) {
+    process.stdout.write(HELP);
     return 0;
-  } catch (error) {
-    if (error instanceof Interrupted) return 130;
-    const { code, message } = error as { code?: string; message: string };
-    console.error(`bench dataplane: ${message}`);
-    return error instanceof Refusal || code?.startsWith("ERR_PARSE_ARGS") === true ? 2 : 1;
   }
+  checkMachine();
+  await bench(wanted);
+  return 0;
 }
 
-process.exitCode = await main();
+process.exitCode = await exitCodeOf("dataplane", main);

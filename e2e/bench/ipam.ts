@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { EtcdForTests } from "../../ipam/etcd/etcd-for-tests.ts";
+import { exitCodeOf, Refusal } from "./ending.ts";
 import { type Claims, claimBlocks, startTogether } from "./ipam/claims.ts";
 import { LOADS, type Rate, rates } from "./ipam/rates.ts";
 
@@ -89,8 +90,7 @@ async function main(): Promise<number> {
   }
   const count = Number(values.rounds);
   if (!Number.isInteger(count) || count < 1 || count > 100) {
-    console.error(`bench ipam: --rounds ${values.rounds}: must be a whole number from 1 to 100`);
-    return 2;
+    throw new Refusal(`--rounds ${values.rounds}: must be a whole number from 1 to 100`);
   }
   const say = values.json ? console.error : console.log;
   const rounds: Round[] = [];
@@ -110,8 +110,4 @@ async function main(): Promise<number> {
   return rounds.some(({ together }) => together.failed > 0) ? 1 : 0;
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  const { code, message } = error as { code?: string; message: string };
-  console.error(`bench ipam: ${message}`);
-  return code?.startsWith("ERR_PARSE_ARGS") === true ? 2 : 1;
-});
+process.exitCode = await exitCodeOf("ipam", main);

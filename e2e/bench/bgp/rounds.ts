@@ -3,12 +3,13 @@
  * during which others used the processors is repeated, and the quietest kept. Who failed, or took more than a minute
  * without being told to, is not asked again.
  */
+import { Interrupted } from "../ending.ts";
 import type { Device } from "./devices/device.ts";
 import { RELAY, SINK } from "./devices/nothing.ts";
 import type { Outcome } from "./job.ts";
 import { machineCpu } from "./processes.ts";
 import { measureRawNetlink, RAW_NETLINK } from "./raw-netlink.ts";
-import { Interrupted, run, type Terms } from "./run.ts";
+import { run, type Terms } from "./run.ts";
 import type { Scenario } from "./scenarios.ts";
 
 const SLOW_SECONDS = 60;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Interrupted } from "../ending.ts";
 import { peersOf } from "./addresses.ts";
 import { Arena, enter } from "./arena.ts";
 import type { Device, Program } from "./devices/device.ts";
@@ -14,8 +15,6 @@ const GENERATOR = join(import.meta.dirname, "../bgp-generator.ts");
 const PORT = 179;
 const START_SECONDS = 10;
 const LOG_LINES = 6;
-
-export class Interrupted extends Error {}
 
 export interface Terms {
   readonly seed: number;

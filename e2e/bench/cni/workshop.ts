@@ -3,11 +3,8 @@ import { type ChildProcess, execFileSync, type StdioOptions, spawn, spawnSync } 
 import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Interrupted, Refusal } from "../ending.ts";
 import { RouteFeed } from "./route-feed.ts";
-
-/** The machine or the command line is not fit: told in one sentence. */
-export class Refusal extends Error {}
-export class Interrupted extends Error {}
 
 export type SideName = "overland" | "ptp + host-local";
 

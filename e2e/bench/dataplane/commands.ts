@@ -3,10 +3,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-/** The machine or the command line is not fit: told in one sentence. */
-export class Refusal extends Error {}
-export class Interrupted extends Error {}
+import { Interrupted } from "../ending.ts";
 
 export interface Options {
   readonly environment?: Readonly<Record<string, string>>;

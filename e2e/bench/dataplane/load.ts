@@ -2,7 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Commands, Refusal } from "./commands.ts";
+import { Refusal } from "../ending.ts";
+import type { Commands } from "./commands.ts";
 import type { Family, Way } from "./nodes.ts";
 
 export type Kind = "throughput" | "transactions" | "connections";

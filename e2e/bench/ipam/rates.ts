@@ -1,7 +1,8 @@
 /** One node that gives out and takes back addresses, so many calls at a time. */
-import { Allocator } from "../../../ipam/allocator.ts";
+import { openEtcdStore } from "../../../ipam/etcd/client.ts";
+import { allocatorOnTime } from "../../../ipam/etcd/etcd-clients-for-tests.ts";
+import { counted } from "../../../ipam/large-cluster-for-tests.ts";
 import { poolOf, requestOf } from "../../../ipam/world-for-tests.ts";
-import { countedStore } from "./counted-store.ts";
 
 export interface Rate {
   readonly op: "assign" | "release";
@@ -19,19 +20,13 @@ export const LOADS = [
   { parallel: 100, calls: 4000 },
 ] as const;
 
-const PORTS = {
-  now: Date.now,
-  random: Math.random,
-  wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-};
-
 export async function rates(endpoint: string): Promise<Rate[]> {
-  const { store, counts } = countedStore(endpoint);
+  const { store, counts } = counted(openEtcdStore({ endpoints: [endpoint] }));
   const measured: Rate[] = [];
   try {
     for (const { parallel, calls } of LOADS) {
-      const allocator = new Allocator(`node-${parallel}`, { store, ...PORTS });
-      allocator.setPools([poolOf("v4", "10.244.0.0/16", 26), poolOf("v6", "fd00:244::/48", 122)]);
+      const pools = [poolOf("v4", "10.244.0.0/16", 26), poolOf("v6", "fd00:244::/48", 122)];
+      const allocator = allocatorOnTime(store, `node-${parallel}`, pools);
       await allocator.assign(requestOf(`${parallel}-warm`));
       const works = {
         assign: (i: number) => allocator.assign(requestOf(`${parallel}-${i}`)),
