@@ -6,7 +6,7 @@
  */
 import { addressOf } from "../ipam/net/address.ts";
 import { prefixOf } from "../ipam/net/prefix.ts";
-import { OPEN_CHAIN } from "./policy/chain.ts";
+import { PLAIN_PEER } from "./plain-peer.ts";
 import { ourOpen } from "./session/negotiate.ts";
 import type { PeerConfig } from "./session/peer-config.ts";
 import { Speaker } from "./speaker.ts";
@@ -94,43 +94,14 @@ function table(peer: number): Uint8Array[] {
 
 function configOf(peer: number): PeerConfig {
   return {
+    ...PLAIN_PEER,
     name: `warm-up ${peer}`,
     address: addressOf(`192.0.2.${peer + 1}`),
-    port: 179,
     asNumber: 4_200_000_001 + peer,
     localAsNumber: OUR_AS,
     routerId: HUB,
     clusterId: HUB,
     localAddresses: { 4: HUB },
-    enabled: true,
     passive: true,
-    sourceAddress: undefined,
-    device: undefined,
-    password: undefined,
-    ttlSecurity: undefined,
-    ttl: undefined,
-    families: [4, 6],
-    holdTime: 90,
-    keepaliveTime: undefined,
-    connectRetryTime: 5,
-    restartTime: undefined,
-    longLivedStaleTime: undefined,
-    addPath: { send: false, receive: false },
-    extendedMessages: false,
-    extendedNextHop: false,
-    role: undefined,
-    strictRole: false,
-    nextHopMode: "Auto",
-    numAllowedLocalAsNumbers: 0,
-    removePrivateAs: false,
-    exportScope: "all",
-    reflectorClient: false,
-    routeServerClient: false,
-    gracefulShutdown: false,
-    importChain: OPEN_CHAIN,
-    exportChain: OPEN_CHAIN,
-    requiresPolicy: false,
-    maxPrefixes: undefined,
-    maxPrefixesOut: undefined,
   };
 }

@@ -110,13 +110,17 @@ export function allocate(block: Block, ordinal: number, allocation: Allocation):
 /** The block without what the handle holds in it, and which ordinals these were. */
 export function releaseHandle(block: Block, handle: string, now: number): { block: Block; ordinals: number[] } {
   const ordinals = ordinalsOf(block, handle);
+  return { block: releaseOrdinals(block, ordinals, now), ordinals };
+}
+
+export function releaseOrdinals(block: Block, ordinals: Iterable<number>, now: number): Block {
   const allocations = new Map(block.allocations);
   const released = new Map(block.released);
   for (const ordinal of ordinals) {
     allocations.delete(ordinal);
     released.set(ordinal, now);
   }
-  return { block: { ...block, allocations, released }, ordinals };
+  return { ...block, allocations, released };
 }
 
 export function ordinalsOf(block: Block, handle: string): number[] {

@@ -2,7 +2,7 @@
  * Freeing what a handle holds, or a part of it, from outside its node: block and handle in one transaction, guarded by
  * revisions, and only if it still is what somebody looked at. Pure.
  */
-import { addressAt, type Block, encodeBlock } from "./block.ts";
+import { type Block, encodeBlock, ordinalOf, releaseOrdinals } from "./block.ts";
 import { encodeHandle, type HandleRecord } from "./handle.ts";
 import { blockKey, handleKey } from "./keys.ts";
 import { allocationAt, type Leak } from "./leaks.ts";
@@ -53,7 +53,7 @@ export function planLeakRelease(leak: Leak, seen: Seen, now: number): Plan {
     if (at !== undefined && !same) return { changed: changeText(address, owner) };
     if (at === undefined && owner?.handle === leak.handle) return { changed: changeText(address, owner) };
     if (at === undefined || block === undefined) continue;
-    touched.set(text, without(block, address, now));
+    touched.set(text, releaseOrdinals(block, [ordinalOf(block, address) as number], now));
     released.push(address);
   }
   const record = recordWithout(leak, seen.handle.value);
@@ -66,17 +66,6 @@ export function planLeakRelease(leak: Leak, seen: Seen, now: number): Plan {
 function changeText(address: Address, owner: { readonly handle: string } | undefined): string {
   const text = formatAddress(address);
   return owner === undefined ? `${text} was released since` : `${text} was given to handle ${owner.handle} since`;
-}
-
-function without(block: Block, address: Address, now: number): Block {
-  const allocations = new Map(block.allocations);
-  const released = new Map(block.released);
-  for (const ordinal of block.allocations.keys()) {
-    if (!sameAddress(addressAt(block, ordinal), address)) continue;
-    allocations.delete(ordinal);
-    released.set(ordinal, now);
-  }
-  return { ...block, allocations, released };
 }
 
 /** Undefined: nothing is left for the handle to hold. */

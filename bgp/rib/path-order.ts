@@ -63,36 +63,26 @@ export class PathOrder {
     if (more < 0) return always ? Match.Won : Match.Unsure;
     if (!this.#comesFirst(paths, newcomer, set, best, mine)) return Match.Lost;
     // One with a lower MED might be among those that lost.
-    return comparable || !this.#isOutbid(paths, newcomer, set) ? Match.Won : Match.Lost;
+    return comparable || !this.#hasRival(paths, newcomer, set, 1) ? Match.Won : Match.Lost;
   }
 
-  /** Whether another path of the same neighbouring AS, as good until then, has a lower MED. */
-  #isOutbid(paths: Paths, path: number, set: number): boolean {
-    const rows = this.rows;
-    const med = this.med(set);
-    if (med === 0) return false;
-    const neighborAs = rows.neighborAs(set);
-    const rank = rows.rank(set);
-    for (let other = paths.first(paths.prefix(path)); other !== NO_PATH; other = paths.next(other)) {
-      const rival = paths.inForce(other);
-      if (rival === NO_SET || rows.neighborAs(rival) !== neighborAs || rows.rank(rival) !== rank) continue;
-      if (this.med(rival) < med && this.isCandidate(paths, other)) return true;
-    }
-    return false;
-  }
-
-  /** Whether it keeps another path from taking part after MED: one of its neighbouring AS, as good until then. */
+  /** Whether it keeps another path from taking part after MED. */
   outbids(paths: Paths, path: number): boolean {
-    const rows = this.rows;
     const set = paths.inForce(path);
-    if (set === NO_SET || this.settings.compareMed === "always") return false;
+    return set !== NO_SET && this.settings.compareMed !== "always" && this.#hasRival(paths, path, set, -1);
+  }
+
+  /** Whether a path of the same neighbouring AS, as good until then, has a lower MED (`sign` 1) or a higher (-1). */
+  #hasRival(paths: Paths, path: number, set: number, sign: 1 | -1): boolean {
+    const rows = this.rows;
+    const med = this.med(set);
+    if (sign === 1 && med === 0) return false;
     const neighborAs = rows.neighborAs(set);
     const rank = rows.rank(set);
-    const med = this.med(set);
     for (let other = paths.first(paths.prefix(path)); other !== NO_PATH; other = paths.next(other)) {
       const rival = paths.inForce(other);
       if (rival === NO_SET || rows.neighborAs(rival) !== neighborAs || rows.rank(rival) !== rank) continue;
-      if (this.med(rival) > med) return true;
+      if (sign * (med - this.med(rival)) > 0 && this.isCandidate(paths, other)) return true;
     }
     return false;
   }

@@ -2,6 +2,7 @@
 import { addressOf } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import type { Fact } from "../facts.ts";
+import { PLAIN_PEER } from "../plain-peer.ts";
 import { OPEN_CHAIN } from "../policy/chain.ts";
 import { compileFilter, type OperationSpec, type RuleSpec } from "../policy/compile-filter.ts";
 import type { PeerConfig } from "../session/peer-config.ts";
@@ -171,40 +172,7 @@ export function nameOf(n: number): string {
   return `h${n}`;
 }
 
-const DEFAULTS: Omit<PeerConfig, "name" | "address" | "asNumber" | "localAsNumber" | "routerId" | "clusterId"> = {
-  port: 179,
-  enabled: true,
-  sourceAddress: undefined,
-  device: undefined,
-  passive: false,
-  password: undefined,
-  ttlSecurity: undefined,
-  ttl: undefined,
-  families: [4, 6],
-  holdTime: 60,
-  keepaliveTime: undefined,
-  connectRetryTime: 5,
-  restartTime: 60,
-  longLivedStaleTime: undefined,
-  addPath: { send: false, receive: false },
-  extendedMessages: true,
-  extendedNextHop: false,
-  role: undefined,
-  strictRole: false,
-  localAddresses: {},
-  nextHopMode: "Auto",
-  numAllowedLocalAsNumbers: 0,
-  removePrivateAs: false,
-  exportScope: "all",
-  reflectorClient: false,
-  routeServerClient: false,
-  gracefulShutdown: false,
-  importChain: OPEN_CHAIN,
-  exportChain: OPEN_CHAIN,
-  requiresPolicy: false,
-  maxPrefixes: undefined,
-  maxPrefixesOut: undefined,
-};
+const DEFAULTS = { ...PLAIN_PEER, holdTime: 60, restartTime: 60, extendedMessages: true, localAddresses: {} };
 
 function chainOf({ heldBack, operations } = NO_RULES, direction: "import" | "export"): PeerConfig["exportChain"] {
   const rules = (family: 4 | 6): RuleSpec[] => [

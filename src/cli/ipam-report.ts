@@ -31,15 +31,9 @@ export interface Report {
   readonly strayBlocks: readonly StrayBlock[];
 }
 
-export interface ReportedLeak {
-  readonly handle: string;
+export interface ReportedLeak extends Omit<Leak, "handleRevision" | "addresses"> {
   readonly handleRevision: string;
   readonly addresses: readonly ReportedAddress[];
-  readonly nodes: readonly string[];
-  readonly namespace?: string;
-  readonly pod?: string;
-  readonly why: string;
-  readonly ownerGone: boolean;
 }
 
 interface ReportedAddress {
