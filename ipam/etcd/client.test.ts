@@ -7,11 +7,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { Store } from "../store.ts";
 import { describeStore, WatchLog, write } from "../store-contract.ts";
 import { openEtcdStore } from "./client.ts";
-import { eventually } from "./etcd-clients-for-tests.ts";
+import { eventually, OwnTime } from "./etcd-clients-for-tests.ts";
 import { EtcdForTests } from "./etcd-for-tests.ts";
 import { mayPass, outcomeOf } from "./outcome.ts";
 
 jest.setTimeout(20_000);
+
+const time = new OwnTime();
+afterAll(() => time.stop());
 
 describe("with one etcd", () => {
   let etcd: EtcdForTests;
@@ -66,10 +69,10 @@ describe("when etcd fails", () => {
     await expect(write(store, put("0"))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", outcome: "not-applied" });
     await log.until(() => log.lines.includes("trouble"));
     await etcd.start();
-    const back = Date.now();
+    const back = time.now();
     await eventually(() => write(store, put("1")));
     await log.until(() => log.content.get("/w/a") === "1");
-    expect(Date.now() - back).toBeLessThan(4000);
+    expect(time.now() - back).toBeLessThan(4000);
   });
 
   it("restarted under a watch: what others wrote meanwhile is seen", async () => {
@@ -113,9 +116,9 @@ describe("when etcd fails", () => {
     await write(store, put("1"));
     await log.until(() => log.content.get("/w/a") === "1");
     etcd.signal("SIGSTOP");
-    const frozen = Date.now();
+    const frozen = time.now();
     const attempts = await Promise.allSettled([write(store, put("2")), store.get(["/w/a"]), store.list("/w/")]);
-    expect(Date.now() - frozen).toBeLessThan(1500);
+    expect(time.now() - frozen).toBeLessThan(1500);
     expect(attempts.map((attempt) => attempt.status)).toEqual(["rejected", "rejected", "rejected"]);
     expect((attempts[0] as PromiseRejectedResult).reason).toMatchObject({ outcome: "unknown" });
     etcd.signal("SIGCONT");
@@ -141,9 +144,9 @@ describe("when etcd fails", () => {
     const deaf = openEtcdStore({ endpoints: [`http://127.0.0.1:${port}`], callTimeoutMs: 300 });
     const log = new WatchLog();
     deaf.watch("/w/", log);
-    const began = Date.now();
+    const began = time.now();
     await expect(write(deaf, put("1"))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
-    expect(Date.now() - began).toBeLessThan(1000);
+    expect(time.now() - began).toBeLessThan(1000);
     await log.until(() => log.lines.includes("trouble"));
     await deaf.close();
     for (const socket of sockets) socket.destroy();

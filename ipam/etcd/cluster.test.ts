@@ -10,13 +10,13 @@ import type { Store, StoreUnavailable } from "../store.ts";
 import { describeStore, WatchLog, write } from "../store-contract.ts";
 import { auditOf, poolOf, requestOf, texts } from "../world-for-tests.ts";
 import { openEtcdStore } from "./client.ts";
-import { allocatorOnTime, eventually } from "./etcd-clients-for-tests.ts";
+import { allocatorOnTime, eventually, OwnTime } from "./etcd-clients-for-tests.ts";
 import { EtcdForTests } from "./etcd-for-tests.ts";
 
 jest.setTimeout(60_000);
 
 const CALL_TIMEOUT_MS = 1000;
-/** On top of it: the client's own margin, and a machine with other work. */
+/** On top of it: the client's own margin, and a busy process. */
 const SLACK_MS = 1500;
 const RECOVERY_MS = 6000;
 /** On each client: so many that some writes are on their way inside the cluster when a member dies. */
@@ -56,6 +56,7 @@ class Load {
   readonly #logs = members.map(() => new WatchLog());
   readonly #outcomes = new Map<string, Outcome>();
   readonly #workers: Promise<void>[];
+  readonly #time = new OwnTime();
   #slowestMs = 0;
   #over = false;
 
@@ -108,6 +109,7 @@ class Load {
 
   async stop(): Promise<void> {
     this.#over = true;
+    this.#time.stop();
     await Promise.all(this.#stores.map((store) => store.close()));
   }
 
@@ -142,13 +144,13 @@ class Load {
 
   async #repeat(work: (n: number) => Promise<unknown>): Promise<void> {
     for (let n = 0; !this.#over; n++) {
-      const started = performance.now();
+      const started = this.#time.now();
       try {
         await work(n);
       } catch (error) {
         expect(error).toMatchObject({ code: "STORE_UNAVAILABLE" });
       }
-      this.#slowestMs = Math.max(this.#slowestMs, performance.now() - started);
+      this.#slowestMs = Math.max(this.#slowestMs, this.#time.now() - started);
       await sleep(5);
     }
   }
