@@ -3,6 +3,7 @@
  * says honestly how, and what is asked for again succeeds. No address is lost, none is given twice.
  */
 import { readdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect } from "@jest/globals";
@@ -87,7 +88,7 @@ describe("an agent that goes away in the middle of its work", () => {
       const first = await add(node(), sandbox);
       const former = processIn(node().netns, "agent", "--config");
       await end(former);
-      rmSync(`${node().stateDir}/attachments/${sandbox.containerID}-eth0.json`);
+      rmSync(`${dirname(node().socket)}/attachments/${sandbox.containerID}-eth0.json`);
       startAgain(former, `${lab.plan.log}/r1n1-agent-again.log`);
       await settled(node());
       const again = await add(node(), sandbox);

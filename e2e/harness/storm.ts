@@ -1,6 +1,7 @@
 /** A thousand pods as a busy runtime has them: many sandboxes made at once, many calls of the plugin in flight. */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { NodeStatus } from "../../src/lab/status.ts";
 import { type CniAnswer, cniEnvironment, imaginarySandbox, networkConfiguration, type Sandbox } from "./cni.ts";
 import { must } from "./command.ts";
@@ -58,8 +59,8 @@ export async function inFlight<T>(
 }
 
 /** What the agent has written down of its pods, by container. */
-export const attachments = ({ stateDir }: NodeStatus): string[] =>
-  readdirSync(`${stateDir}/attachments`)
+export const attachments = ({ socket }: NodeStatus): string[] =>
+  readdirSync(join(dirname(socket), "attachments"))
     .filter((name) => name.endsWith(".json"))
     .sort();
 

@@ -10,6 +10,7 @@
  */
 
 import type { Server } from "node:http";
+import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
@@ -91,7 +92,8 @@ function assemble(config: AgentConfig, log: Log, version: string) {
     routing.configure(speakerSettings(current.node));
     routing.setPeers(peerConfigs(current.node), [], listens(current.node));
   };
-  const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
+  const runDir = dirname(config.socket);
+  const pods = new Pods({ ...config, runDir, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);

@@ -27,6 +27,8 @@ const RANDOM_STEPS = 2 ** 32;
 export interface PodsOptions {
   readonly nodeName: string;
   readonly stateDir: string;
+  /** What does not outlive the machine's restart. */
+  readonly runDir: string;
   readonly store: Store;
   readonly reclaim: ReclaimTerms;
   readonly log: Log;
@@ -56,7 +58,7 @@ export class Pods {
 
   constructor(options: PodsOptions) {
     this.#options = options;
-    const { nodeName, store, stateDir, log } = options;
+    const { nodeName, store, stateDir, runDir, log } = options;
     this.allocator = new Allocator(nodeName, {
       store,
       now: () => Date.now(),
@@ -64,7 +66,7 @@ export class Pods {
       wait: (ms) => sleep(ms),
     });
     this.allocator.onBlocksChanged(() => this.#blocksChanged());
-    this.#attachments = Attachments.open(stateDir);
+    this.#attachments = Attachments.open(runDir, stateDir);
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
     this.#context = this.#contextOf(log);
@@ -73,7 +75,7 @@ export class Pods {
   }
 
   get count(): number {
-    return this.#attachments.all().length;
+    return this.#attachments.count;
   }
 
   get notReady(): string[] {

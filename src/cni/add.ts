@@ -73,7 +73,7 @@ async function wire(
     const wired: WiredPod = context.network.wire({
       ...{ netns, ifName, hostInterface, addresses, mtu },
       ...(mac === undefined ? {} : { mac }),
-      ...(config.allowForwarding ? { forwarding: true } : isFirst(context, containerID) ? { forwarding: false } : {}),
+      ...forwardingOf(context, request),
     });
     const { hostMac, podMac } = wired;
     const attachment: Attachment = {
@@ -89,8 +89,9 @@ async function wire(
 }
 
 /** A further interface of a container leaves alone what the first one's configuration said about forwarding. */
-function isFirst({ attachments }: CniContext, containerID: string): boolean {
-  return !attachments.all().some((one) => one.containerID === containerID);
+function forwardingOf({ attachments }: CniContext, { containerID, config }: CniRequest): { forwarding?: boolean } {
+  if (config.allowForwarding) return { forwarding: true };
+  return attachments.hasContainer(containerID) ? {} : { forwarding: false };
 }
 
 async function undo(

@@ -54,7 +54,7 @@ async function unwired(context: CniContext, request: CniRequest): Promise<boolea
 
 /** The newest sandbox of a pod has the interface of that name. */
 function isNobodyElses(context: CniContext, hostInterface: string, { containerID, ifName }: CniRequest): boolean {
-  const owner = context.attachments.all().find((one) => one.hostInterface === hostInterface);
+  const owner = context.attachments.ownerOf(hostInterface);
   return owner === undefined || (owner.containerID === containerID && owner.ifName === ifName);
 }
 

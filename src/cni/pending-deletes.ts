@@ -3,7 +3,7 @@
  *
  * The plugin writes here when nobody answers on the socket, the agent when the store does not; the agent finishes them.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { attachmentName } from "./identity.ts";
 import type { CniRequest } from "./request.ts";
 
@@ -22,8 +22,11 @@ export class PendingDeletes {
 
   /** Undefined: there is none of this name. */
   read(name: string): Uint8Array | undefined {
+    const file = `${this.#directory}/${name}`;
+    // There hardly ever is one, and each ADD asks: no exception for that.
+    if (!existsSync(file)) return undefined;
     try {
-      return readFileSync(`${this.#directory}/${name}`);
+      return readFileSync(file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;

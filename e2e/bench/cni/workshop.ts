@@ -1,6 +1,6 @@
 /** What the benchmark builds and starts, and takes away again however it ends. */
 import { type ChildProcess, execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_process";
-import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Interrupted, Refusal } from "../ending.ts";
@@ -57,6 +57,8 @@ const TICK_MS = 10;
 export class Workshop {
   readonly #folder: string;
   readonly #name = `ovbench${process.pid}`;
+  /** In memory, as /run is on a usual host. */
+  readonly #runDirectory = `/dev/shm/${this.#name}`;
   readonly #netns: string[] = [];
   readonly #daemons: ChildProcess[] = [];
   #load: ChildProcess | undefined;
@@ -96,7 +98,8 @@ export class Workshop {
     ]) {
       execFileSync("ip", ["-n", netns, ...command.split(" ")]);
     }
-    const [socket, stateDir] = [this.#path("agent.sock"), this.#path("state")];
+    mkdirSync(this.#runDirectory);
+    const [socket, stateDir] = [`${this.#runDirectory}/agent.sock`, this.#path("state")];
     this.#write("pool.yaml", POOL);
     const agent = { nodeName: "bench", socket, stateDir, http: "off", etcd: { endpoints: [ETCD] } };
     this.#write("agent.yaml", JSON.stringify({ ...agent, ipv4Address: "10.1.1.1/24", log: { level: "warn" } }));
@@ -194,6 +197,7 @@ export class Workshop {
       await gone;
       clearTimeout(force);
     }
+    rmSync(this.#runDirectory, { recursive: true, force: true });
     // The driver removes its own; after a SIGKILL they are still there.
     const left = readdirSync("/run/netns").filter((name) => name.startsWith(`${this.#name}-p`));
     for (const netns of [...left, ...this.#netns]) spawnSync("ip", ["netns", "del", netns]);

@@ -82,3 +82,17 @@ export function readNeighbour(message: Message): NeighbourObject | undefined {
     mac: attributes.get(nl.NDA_LLADDR)?.slice() ?? new Uint8Array(0),
   };
 }
+
+/**
+ * How long the link waits before it answers an ARP request by proxy: `struct ndtmsg`. What
+ * /proc/sys/net/ipv4/neigh/<link>/proxy_delay holds.
+ */
+export function setProxyDelay(batch: RequestBatch, interfaceIndex: number, milliseconds: number): void {
+  batch.begin(nl.RTM_SETNEIGHTBL).u8(nl.AF_INET).u8(0).u16(0);
+  batch.attributeText(nl.NDTA_NAME, "arp_cache");
+  batch.nest(nl.NDTA_PARMS, () => {
+    batch.attributeU32(nl.NDTPA_IFINDEX, interfaceIndex);
+    batch.attribute(nl.NDTPA_PROXY_DELAY, new Uint8Array(new BigUint64Array([BigInt(milliseconds)]).buffer));
+  });
+  batch.end();
+}

@@ -31,6 +31,7 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_GETNEIGH = 30;
+export const RTM_SETNEIGHTBL = 67;
 export const RTM_NEWNEXTHOP = 104;
 export const RTM_DELNEXTHOP = 105;
 export const RTM_GETNEXTHOP = 106;
@@ -61,10 +62,15 @@ export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const VETH_INFO_PEER = 1;
 export const IFLA_INET_CONF = 1;
+export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 export const IPV4_DEVCONF_FORWARDING = 1;
 export const IPV4_DEVCONF_PROXY_ARP = 3;
+/** Places in the array of a link's IPv6 settings. */
+export const DEVCONF_FORWARDING = 0;
+export const DEVCONF_ACCEPT_RA = 3;
+export const DEVCONF_DISABLE_IPV6 = 26;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 
 export const IFA_ADDRESS = 1;
@@ -100,6 +106,11 @@ export const NHA_ID = 1;
 export const NHA_GROUP = 2;
 export const NHA_OIF = 5;
 export const NHA_GATEWAY = 6;
+
+export const NDTA_NAME = 1;
+export const NDTA_PARMS = 6;
+export const NDTPA_IFINDEX = 1;
+export const NDTPA_PROXY_DELAY = 13;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;

@@ -101,6 +101,28 @@ export function setIPv4Settings(batch: RequestBatch, index: number, settings: Re
     .end();
 }
 
+/** What /proc/sys/net/ipv6/conf/<link> holds of the settings that matter for a pod's link. */
+export interface IPv6Settings {
+  readonly forwarding: boolean;
+  /** 0: none, 1: unless the link forwards, 2: always. */
+  readonly acceptRouterAdvertisements: number;
+  readonly disabled: boolean;
+}
+
+/** Reads them out of RTM_NEWLINK; undefined for a link without IPv6. */
+export function readIPv6Settings({ payload }: Message): IPv6Settings | undefined {
+  const families = attributesIn(payload, IFINFOMSG_LENGTH).get(nl.IFLA_AF_SPEC);
+  const ipv6 = families && attributesIn(families, 0).get(nl.AF_INET6);
+  const values = ipv6 && attributesIn(ipv6, 0).get(nl.IFLA_INET6_CONF);
+  if (values === undefined) return undefined;
+  const value = (place: number) => readU32(values, 4 * place);
+  return {
+    forwarding: value(nl.DEVCONF_FORWARDING) !== 0,
+    acceptRouterAdvertisements: value(nl.DEVCONF_ACCEPT_RA),
+    disabled: value(nl.DEVCONF_DISABLE_IPV6) !== 0,
+  };
+}
+
 export interface VethEnd {
   readonly name: string;
   readonly mac: Uint8Array;

@@ -133,18 +133,24 @@ export class NetlinkSocket implements Netlink {
   }
 
   /**
-   * Sends one request and hands over each message of the answer: a single object, or with NLM_F_DUMP all of them. A
-   * dump the kernel says was disturbed by a change is not repeated here: see {@link dump}.
+   * Sends requests for single objects, or one with NLM_F_DUMP for all of a kind, and hands over each message of the
+   * answer. Returns the first that was refused. A dump the kernel says was disturbed by a change is not repeated here:
+   * see {@link dump}.
    */
   ask(batch: RequestBatch, visit: (message: Message) => void): Refused | undefined {
-    const sequence = this.#number(batch);
-    send(this.#fd, batch.seal(sequence));
+    const first = this.#number(batch);
+    const last = batch.count - 1;
+    let refused: Refused | undefined;
+    send(this.#fd, batch.seal(first));
     for (;;) {
       for (const message of this.#receive()) {
-        if (message.sequence !== sequence) continue;
-        if (isError(message)) return refusal(message, 0);
-        if (message.type === NLMSG_DONE) return undefined;
-        visit(message);
+        const index = message.sequence - first;
+        if (index < 0 || index > last) continue;
+        if (isError(message)) {
+          refused ??= refusal(message, index);
+          if (index === last) return refused;
+        } else if (message.type === NLMSG_DONE) return refused;
+        else visit(message);
       }
     }
   }

@@ -5,12 +5,12 @@ import { type Link, readLinks } from "../links.ts";
 import { dumpAddresses, dumpNeighbours, readLinkAddress, readNeighbour } from "../netlink/address.ts";
 import { RequestBatch } from "../netlink/batch.ts";
 import { AF_UNSPEC, NUD_PERMANENT, RT_TABLE_MAIN } from "../netlink/constants.ts";
-import { formatMac, getLink, readLink } from "../netlink/link.ts";
+import { formatMac, getLink, type IPv6Settings, readIPv6Settings, readLink } from "../netlink/link.ts";
 import { dumpRoutes, getRoute, type KernelRoute, readRoute } from "../netlink/route.ts";
 import { dump, type Netlink } from "../netlink/socket.ts";
 import { inNetns } from "../netns.ts";
 import { readSysctl } from "../sysctl.ts";
-import { type HostSide, hostSysctls } from "./wire.ts";
+import { type HostSide, hostSettings } from "./wire.ts";
 import { GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, hasFamily, type PodWiring } from "./wiring.ts";
 
 const IFF_UP = 1;
@@ -28,8 +28,10 @@ function checkHost(host: HostSide, wiring: PodWiring): string[] {
   const batch = new RequestBatch();
   getLink(batch, { name });
   let link: ReturnType<typeof readLink> | undefined;
+  let ipv6: IPv6Settings | undefined;
   host.netlink.ask(batch, (message) => {
     link = readLink(message);
+    ipv6 = readIPv6Settings(message);
   });
   if (link === undefined) return [`the host interface ${name} is missing`];
   const found = link;
@@ -46,7 +48,7 @@ function checkHost(host: HostSide, wiring: PodWiring): string[] {
   if (hasFamily(wiring, 6) && !hasGatewayAddress(host.netlink, found.index)) {
     faults.push(`the host interface ${name} lacks the pod's gateway ${formatAddress(GATEWAY_IPV6)}`);
   }
-  return [...faults, ...checkHostSysctls(host, wiring)];
+  return [...faults, ...checkHostSettings(host, wiring, ipv6)];
 }
 
 function hasGatewayAddress(netlink: Netlink, interfaceIndex: number): boolean {
@@ -71,12 +73,13 @@ function routesTo(netlink: Netlink, address: Address, interfaceIndex: number): b
   );
 }
 
-function checkHostSysctls(host: HostSide, wiring: PodWiring): string[] {
+function checkHostSettings(host: HostSide, wiring: PodWiring, ipv6: IPv6Settings | undefined): string[] {
   const link = wiring.hostInterface;
   const wanted: [string, number][] = [
     [`net/ipv4/conf/${link}/forwarding`, 1],
     [`net/ipv4/conf/${link}/proxy_arp`, 1],
-    ...hostSysctls(wiring),
+    [`net/ipv4/neigh/${link}/proxy_delay`, 0],
+    ...hostSettings(wiring, ipv6),
   ];
   return inNetns(host.netns, () =>
     wanted.flatMap(([path, value]) => {

@@ -7,7 +7,7 @@ import { existsSync, statSync } from "node:fs";
 import { type Address, familyOf } from "../../../ipam/net/address.ts";
 import { hostPrefix, prefixOf } from "../../../ipam/net/prefix.ts";
 import { close, open } from "../ffi.ts";
-import { addAddress, addPermanentNeighbour } from "../netlink/address.ts";
+import { addAddress, addPermanentNeighbour, setProxyDelay } from "../netlink/address.ts";
 import { RequestBatch } from "../netlink/batch.ts";
 import { IPV4_DEVCONF_FORWARDING, IPV4_DEVCONF_PROXY_ARP, RTPROT_STATIC } from "../netlink/constants.ts";
 import * as links from "../netlink/link.ts";
@@ -50,12 +50,14 @@ export function wire(host: HostSide, wiring: PodWiring): WiredPod {
   try {
     createPair(host, pod, wiring, podMac);
     try {
-      const podIndex = indexOf(pod, wiring.ifName);
-      const hostIndex = indexOf(host.netlink, wiring.hostInterface);
+      const podIndex = enableIPv6(pod, wiring);
+      const hostEnd = found(linkOf(host.netlink, wiring.hostInterface), wiring.hostInterface);
       run(pod, "in the pod", (batch) => podSteps(batch, podIndex, wiring));
-      setHostSysctls(host, wiring);
-      run(host.netlink, "on the host", (batch) => hostSteps(batch, hostIndex, wiring));
-      return { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex };
+      inNetns(hostSettings(wiring, hostEnd.ipv6).length === 0 ? undefined : host.netns, () => {
+        for (const [path, value] of hostSettings(wiring, hostEnd.ipv6)) ensureSysctl(path, value);
+      });
+      run(host.netlink, "on the host", (batch) => hostSteps(batch, hostEnd.index, wiring));
+      return { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex: hostEnd.index };
     } catch (error) {
       removePair(host, wiring.hostInterface);
       throw asFault(error);
@@ -95,9 +97,6 @@ function macOf({ mac }: PodWiring): Uint8Array {
   return octets;
 }
 
-/**
- * Opens a socket in the pod. Runtimes may switch IPv6 off in new namespaces; a pod with an IPv6 address wants it on.
- */
 function enterPod(host: HostSide, wiring: PodWiring): Netlink {
   try {
     if (sameFile(wiring.netns, host.netns ?? "/proc/thread-self/ns/net")) {
@@ -105,7 +104,7 @@ function enterPod(host: HostSide, wiring: PodWiring): Netlink {
     }
     const socket = host.openSocket(wiring.netns);
     try {
-      withNetns(wiring.netns, () => setPodSysctls(wiring));
+      if (wiring.forwarding !== undefined) withNetns(wiring.netns, () => setPodForwarding(wiring.forwarding === true));
     } catch (error) {
       socket.close();
       throw error;
@@ -121,15 +120,28 @@ function enterPod(host: HostSide, wiring: PodWiring): Netlink {
   }
 }
 
-function setPodSysctls(wiring: PodWiring): void {
-  if (hasFamily(wiring, 6)) {
-    for (const link of ["default", "lo"]) ensureSysctl(`net/ipv6/conf/${link}/disable_ipv6`, 0);
+/**
+ * Each file of a new namespace takes the kernel a millisecond to find where there are a thousand of them. That IPv4
+ * forwards nothing is said of the link instead, see podSteps; IPv6 does not where the host's settings do not go over.
+ */
+function setPodForwarding(on: boolean): void {
+  if (on) ensureSysctl("net/ipv4/ip_forward", 1);
+  if (KERNEL_HAS_IPV6 && (on || IPV6_AS_ON_HOST)) ensureSysctl("net/ipv6/conf/all/forwarding", on ? 1 : 0);
+}
+
+/**
+ * Runtimes may switch IPv6 off in new namespaces; a pod with an IPv6 address wants it on. Returns the link's index.
+ */
+function enableIPv6(pod: Netlink, wiring: PodWiring): number {
+  const [link, loopback] = linksOf(pod, [{ name: wiring.ifName }, { index: LOOPBACK_INDEX }]);
+  const { index } = found(loopback && link, wiring.ifName);
+  const off = [link, loopback].some((one) => one?.ipv6?.disabled !== false);
+  if (off && hasFamily(wiring, 6)) {
+    withNetns(wiring.netns, () => {
+      for (const name of ["default", "lo", wiring.ifName]) ensureSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 0);
+    });
   }
-  // Each file of a new namespace takes the kernel a millisecond to find where there are a thousand of them. That IPv4
-  // forwards nothing is said of the link instead, see podSteps; IPv6 does not where the host's settings do not go over.
-  if (wiring.forwarding === true) ensureSysctl("net/ipv4/ip_forward", 1);
-  if (!KERNEL_HAS_IPV6 || wiring.forwarding === undefined) return;
-  if (wiring.forwarding || IPV6_AS_ON_HOST) ensureSysctl("net/ipv6/conf/all/forwarding", wiring.forwarding ? 1 : 0);
+  return index;
 }
 
 function inheritsIPv6(): boolean {
@@ -200,22 +212,21 @@ function podSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {
   }
 }
 
-/** What netlink cannot set. proxy_delay: else a pod that asks for its gateway waits up to 0.8 s for the answer. */
-export function hostSysctls(wiring: PodWiring): [path: string, value: number][] {
-  const link = wiring.hostInterface;
-  const settings: [string, number][] = [[`net/ipv4/neigh/${link}/proxy_delay`, 0]];
+/**
+ * Settings of the host end that netlink cannot make, as far as they are not right already: a file of /proc/sys each.
+ * Router advertisements of a pod are not for the host; one that forwards takes none unless it is told to.
+ */
+export function hostSettings(wiring: PodWiring, found?: links.IPv6Settings): [path: string, value: number][] {
+  if (!KERNEL_HAS_IPV6) return [];
+  const path = `net/ipv6/conf/${wiring.hostInterface}`;
+  const settings: [string, number][] = [];
   if (hasFamily(wiring, 6)) {
-    settings.push([`net/ipv6/conf/${link}/disable_ipv6`, 0]);
-    settings.push([`net/ipv6/conf/${link}/forwarding`, 1]);
+    if (found?.disabled !== false) settings.push([`${path}/disable_ipv6`, 0]);
+    if (found?.forwarding !== true) settings.push([`${path}/forwarding`, 1]);
   }
-  if (KERNEL_HAS_IPV6) settings.push([`net/ipv6/conf/${link}/accept_ra`, 0]);
+  const accepted = found?.acceptRouterAdvertisements ?? 2;
+  if (accepted > 1 || (accepted === 1 && found?.forwarding !== true)) settings.push([`${path}/accept_ra`, 0]);
   return settings;
-}
-
-function setHostSysctls(host: HostSide, wiring: PodWiring): void {
-  inNetns(host.netns, () => {
-    for (const [path, value] of hostSysctls(wiring)) ensureSysctl(path, value);
-  });
 }
 
 function hostSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {
@@ -225,6 +236,8 @@ function hostSteps(batch: RequestBatch, index: number, wiring: PodWiring): void 
     [IPV4_DEVCONF_PROXY_ARP, 1],
   ]);
   links.setIPv4Settings(batch, index, settings);
+  // Else a pod that asks for its gateway waits up to 0.8 s for the answer.
+  setProxyDelay(batch, index, 0);
   links.setLinkUp(batch, { index });
   if (hasFamily(wiring, 6)) addAddress(batch, index, { address: GATEWAY_IPV6, length: 64 });
   const marks = { protocol: ROUTE_PROTOCOL, metric: POD_ROUTE_METRIC };
@@ -246,20 +259,28 @@ function run(netlink: Netlink, where: string, steps: (batch: RequestBatch) => vo
   );
 }
 
-function indexOf(netlink: Netlink, name: string): number {
-  const link = linkOf(netlink, name);
-  if (link === undefined) throw new WiringFault("kernel", `no link ${name}`);
-  return link.index;
+interface FoundLink extends links.LinkObject {
+  readonly ipv6: links.IPv6Settings | undefined;
 }
 
-function linkOf(netlink: Netlink, name: string): links.LinkObject | undefined {
-  let link: links.LinkObject | undefined;
-  const batch = new RequestBatch();
-  links.getLink(batch, { name });
-  netlink.ask(batch, (message) => {
-    link = links.readLink(message);
-  });
+function found(link: FoundLink | undefined, name: string): FoundLink {
+  if (link === undefined) throw new WiringFault("kernel", `no link ${name}`);
   return link;
+}
+
+function linkOf(netlink: Netlink, name: string): FoundLink | undefined {
+  return linksOf(netlink, [{ name }])[0];
+}
+
+/** In the order asked; without those that are not there. */
+function linksOf(netlink: Netlink, names: readonly links.LinkName[]): FoundLink[] {
+  const answers: FoundLink[] = [];
+  const batch = new RequestBatch();
+  for (const name of names) links.getLink(batch, name);
+  netlink.ask(batch, (message) => {
+    answers.push({ ...links.readLink(message), ipv6: links.readIPv6Settings(message) });
+  });
+  return answers;
 }
 
 /** Blocks for some 20 ms, which only failures and left-overs cost. */
