@@ -1,12 +1,14 @@
 /**
- * ADD: addresses, durable in etcd, then the wiring, then the record. A step that fails undoes those before it.
+ * ADD: addresses, durable in etcd, and meanwhile a pair of links; then the addresses on it, then the record. A step
+ * that fails undoes those before it.
  *
- * The order is what keeps an address from being lost or given twice: it is ours before anybody can use it, and it is
- * given back only when nothing carries it any more.
+ * The order is what keeps an address from being lost or given twice: it is ours before any link has it, and it is given
+ * back only when nothing carries it any more.
  */
 import { statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import type { Assigned } from "../../ipam/plan.ts";
-import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
+import { type Pair, WiringFault } from "../kernel/pod-wiring.ts";
 import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
@@ -23,8 +25,7 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
     checkOwner(context, request);
     if (known !== undefined) return repeated(context, request, known);
     checkNetns(request.netns);
-    const assigned = await assign(context, request, identity);
-    const attachment = await wire(context, request, identity, assigned);
+    const attachment = await attach(context, request, identity);
     context.changed(attachment.addresses);
     return addResult(request.config, attachment);
   };
@@ -59,33 +60,66 @@ function checkNetns(netns: string): void {
   }
 }
 
-async function wire(
-  context: CniContext,
-  request: CniRequest,
-  { namespace, pod, handle, hostInterface }: Identity,
-  assigned: readonly Assigned[],
-): Promise<Attachment> {
-  const { containerID, ifName, netns, config } = request;
-  const mtu = config.mtu ?? context.mtu();
-  const { mac } = config.askedFor;
-  const addresses = assigned.map(({ address }) => address);
+/**
+ * The pair is made while etcd writes the addresses down: it needs none of them. Until they are durable it stays down
+ * and carries nothing.
+ */
+async function attach(context: CniContext, request: CniRequest, identity: Identity): Promise<Attachment> {
+  const { handle, hostInterface } = identity;
+  const [assigned, pair] = await Promise.allSettled([
+    assign(context, request, identity),
+    whileWritten(() => context.network.begin(endsOf(context, request, identity))),
+  ]);
+  if (assigned.status === "rejected") {
+    if (pair.status === "fulfilled") await abandon(context, pair.value, hostInterface);
+    throw assigned.reason;
+  }
   try {
-    const wired: WiredPod = context.network.wire({
-      ...{ netns, ifName, hostInterface, addresses, mtu },
-      ...(mac === undefined ? {} : { mac }),
-      ...forwardingOf(context, request),
-    });
-    const { hostMac, podMac } = wired;
-    const attachment: Attachment = {
-      ...{ containerID, ifName, network: config.name, handle, namespace, pod },
-      ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
-    };
-    context.attachments.putAsOwner(attachment);
-    return attachment;
+    if (pair.status === "rejected") throw pair.reason;
+    return complete(context, request, identity, { pair: pair.value, assigned: assigned.value });
   } catch (error) {
     await undo(context, request, { handle, hostInterface }, error);
     throw wiringFault(error);
   }
+}
+
+/** Two turns later the transaction is on its way. */
+async function whileWritten<T>(work: () => T): Promise<T> {
+  await setImmediate();
+  await setImmediate();
+  return work();
+}
+
+function endsOf(context: CniContext, request: CniRequest, { hostInterface }: Identity) {
+  const { netns, ifName, config } = request;
+  const { mac } = config.askedFor;
+  const mtu = config.mtu ?? context.mtu();
+  return { netns, ifName, hostInterface, mtu, ...(mac !== undefined && { mac }), ...forwardingOf(context, request) };
+}
+
+function complete(
+  context: CniContext,
+  { containerID, ifName, netns, config }: CniRequest,
+  { namespace, pod, handle, hostInterface }: Identity,
+  { pair, assigned }: { readonly pair: Pair; readonly assigned: readonly Assigned[] },
+): Attachment {
+  const mtu = config.mtu ?? context.mtu();
+  const addresses = assigned.map(({ address }) => address);
+  const { hostMac, podMac } = pair.complete(addresses);
+  const attachment: Attachment = {
+    ...{ containerID, ifName, network: config.name, handle, namespace, pod },
+    ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
+  };
+  context.attachments.putAsOwner(attachment);
+  return attachment;
+}
+
+async function abandon(context: CniContext, pair: Pair, hostInterface: string): Promise<void> {
+  pair.leave();
+  await context.network.unwire(hostInterface).catch((error: unknown) => {
+    // The next ADD of the pod, or the reconciliation, takes it away.
+    context.log.warn("the link of a failed ADD is left", { link: hostInterface, error: messageOf(error) });
+  });
 }
 
 /** A further interface of a container leaves alone what the first one's configuration said about forwarding. */

@@ -12,7 +12,7 @@ import type { PendingDeletes } from "./pending-deletes.ts";
 
 export interface CniContext {
   readonly allocator: Pick<Allocator, "assign" | "release" | "assignmentsOf">;
-  readonly network: Pick<PodNetwork, "wire" | "unwire" | "check">;
+  readonly network: Pick<PodNetwork, "begin" | "unwire" | "check">;
   readonly attachments: Attachments;
   readonly pending: PendingDeletes;
   readonly locks: Locks;

@@ -6,9 +6,10 @@ import { type Netlink, NetlinkSocket } from "./netlink/socket.ts";
 import { scratchNetns } from "./netns.ts";
 import { check } from "./pod/check.ts";
 import { PodRemoval } from "./pod/removal.ts";
-import { type HostSide, wire } from "./pod/wire.ts";
-import type { PodWiring, WiredPod } from "./pod/wiring.ts";
+import { type HostSide, makePair, type Pair } from "./pod/wire.ts";
+import type { PairWiring, PodWiring, WiredPod } from "./pod/wiring.ts";
 
+export type { Pair } from "./pod/wire.ts";
 export { type PodWiring, type WiredPod, WiringFault } from "./pod/wiring.ts";
 
 /** Opens a netlink socket in a namespace. Tests give one that fails. */
@@ -30,8 +31,13 @@ export class PodNetwork {
   }
 
   /** Synchronous, about 0.4 ms. Throws a WiringFault and leaves nothing behind. */
-  wire(wiring: PodWiring): WiredPod {
-    return wire(this.#host, wiring);
+  wire({ addresses, ...ends }: PodWiring): WiredPod {
+    return makePair(this.#host, ends).complete(addresses);
+  }
+
+  /** The greater part of {@link wire}, which needs no addresses yet. Throws as it does. */
+  begin(ends: PairWiring): Pair {
+    return makePair(this.#host, ends);
   }
 
   /**

@@ -10,7 +10,8 @@ import { dumpRoutes, getRoute, type KernelRoute, readRoute } from "../netlink/ro
 import { dump, type Netlink } from "../netlink/socket.ts";
 import { inNetns } from "../netns.ts";
 import { readSysctl } from "../sysctl.ts";
-import { type HostSide, hostSettings } from "./wire.ts";
+import { hostSettings } from "./settings.ts";
+import type { HostSide } from "./wire.ts";
 import { GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, hasFamily, type PodWiring } from "./wiring.ts";
 
 const IFF_UP = 1;

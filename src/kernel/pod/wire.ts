@@ -2,9 +2,8 @@
  * Gives a pod its network: a veth pair whose pod end is born in the pod's namespace, addresses, routes, neighbours.
  * Three sends to the kernel and a few settings; about 0.4 ms.
  */
-import { randomBytes } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { type Address, familyOf } from "../../../ipam/net/address.ts";
+import { statSync } from "node:fs";
+import type { Address } from "../../../ipam/net/address.ts";
 import { hostPrefix, prefixOf } from "../../../ipam/net/prefix.ts";
 import { close, open } from "../ffi.ts";
 import { addAddress, addPermanentNeighbour, setProxyDelay } from "../netlink/address.ts";
@@ -15,12 +14,17 @@ import { replaceRoute } from "../netlink/route.ts";
 import type { Netlink } from "../netlink/socket.ts";
 import { inNetns, withNetns } from "../netns.ts";
 import { ROUTE_PROTOCOL } from "../routes.ts";
-import { ensureSysctl, readSysctl } from "../sysctl.ts";
+import { ensureSysctl } from "../sysctl.ts";
+import { hostSettings, KERNEL_HAS_IPV6, setPodForwarding } from "./settings.ts";
 import {
+  checkAddresses,
+  checkEnds,
   GATEWAY_IPV4,
   GATEWAY_IPV6,
   HOST_MAC,
   hasFamily,
+  macOf,
+  type PairWiring,
   POD_ROUTE_METRIC,
   type PodWiring,
   podRouteMetric,
@@ -37,67 +41,58 @@ export interface HostSide {
 }
 
 const HOST_MAC_OCTETS = links.parseMac(HOST_MAC) as Uint8Array;
-const KERNEL_HAS_IPV6 = existsSync("/proc/sys/net/ipv6");
 const LOOPBACK_INDEX = 1;
-/** Whether a new namespace begins with the host's IPv6 settings; usually it begins with the kernel's own. */
-const IPV6_AS_ON_HOST = inheritsIPv6();
 
-/** Wires the pod, or throws a {@link WiringFault} and leaves nothing behind. */
-export function wire(host: HostSide, wiring: PodWiring): WiredPod {
-  const podMac = macOf(wiring);
-  checkWiring(wiring);
-  const pod = enterPod(host, wiring);
+/** A pair that stands, down and without addresses. One of the two ends it. */
+export interface Pair {
+  /** Throws a {@link WiringFault} and leaves nothing behind. */
+  complete(addresses: readonly Address[]): WiredPod;
+  /** Leaves the pair as it is: whoever gives up removes it. */
+  leave(): void;
+}
+
+/** Makes the pair, or throws a {@link WiringFault} and leaves nothing behind. */
+export function makePair(host: HostSide, ends: PairWiring): Pair {
+  const podMac = macOf(ends);
+  checkEnds(ends);
+  const pod = enterPod(host, ends);
   try {
-    createPair(host, pod, wiring, podMac);
-    try {
-      const podIndex = enableIPv6(pod, wiring);
-      const hostEnd = found(linkOf(host.netlink, wiring.hostInterface), wiring.hostInterface);
-      run(pod, "in the pod", (batch) => podSteps(batch, podIndex, wiring));
-      inNetns(hostSettings(wiring, hostEnd.ipv6).length === 0 ? undefined : host.netns, () => {
-        for (const [path, value] of hostSettings(wiring, hostEnd.ipv6)) ensureSysctl(path, value);
-      });
-      run(host.netlink, "on the host", (batch) => hostSteps(batch, hostEnd.index, wiring));
-      return { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex: hostEnd.index };
-    } catch (error) {
-      removePair(host, wiring.hostInterface);
-      throw asFault(error);
-    }
-  } finally {
+    createPair(host, pod, ends, podMac);
+  } catch (error) {
     pod.close();
+    throw error;
   }
+  return {
+    complete(addresses) {
+      try {
+        return giveAddresses(host, pod, { ...ends, addresses }, podMac);
+      } catch (error) {
+        removePair(host, ends.hostInterface);
+        throw asFault(error);
+      } finally {
+        pod.close();
+      }
+    },
+    leave: () => pod.close(),
+  };
 }
 
-function checkWiring({ ifName, hostInterface, addresses, mtu }: PodWiring): void {
-  for (const name of [ifName, hostInterface]) {
-    if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..") {
-      throw new WiringFault(
-        "invalid",
-        `${JSON.stringify(name)} is no name for an interface: 1 to 15 characters, no / or :`,
-      );
-    }
+function giveAddresses(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): WiredPod {
+  checkAddresses(wiring);
+  const podIndex = enableIPv6(pod, wiring);
+  const hostEnd = found(linkOf(host.netlink, wiring.hostInterface), wiring.hostInterface);
+  run(pod, "in the pod", (batch) => podSteps(batch, podIndex, wiring));
+  const settings = hostSettings(wiring, hostEnd.ipv6);
+  if (settings.length > 0) {
+    inNetns(host.netns, () => {
+      for (const [path, value] of settings) ensureSysctl(path, value);
+    });
   }
-  if (addresses.length === 0) throw new WiringFault("invalid", `no address to give to ${ifName}`);
-  const least = addresses.some((address) => familyOf(address) === 6) ? 1280 : 68;
-  if (!Number.isInteger(mtu) || mtu < least || mtu > 65535) {
-    throw new WiringFault("invalid", `mtu ${mtu} is not between ${least} and 65535`);
-  }
+  run(host.netlink, "on the host", (batch) => hostSteps(batch, hostEnd.index, wiring));
+  return { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex: hostEnd.index };
 }
 
-function macOf({ mac }: PodWiring): Uint8Array {
-  if (mac === undefined) {
-    const random = randomBytes(6);
-    // Locally administered, unicast.
-    random[0] = ((random[0] as number) & 0xfc) | 0x02;
-    return random;
-  }
-  const octets = links.parseMac(mac);
-  if (octets === undefined || ((octets[0] as number) & 1) === 1 || octets.every((octet) => octet === 0)) {
-    throw new WiringFault("invalid", `${JSON.stringify(mac)} is no unicast MAC address such as 02:42:0a:f4:00:01`);
-  }
-  return octets;
-}
-
-function enterPod(host: HostSide, wiring: PodWiring): Netlink {
+function enterPod(host: HostSide, wiring: PairWiring): Netlink {
   try {
     if (sameFile(wiring.netns, host.netns ?? "/proc/thread-self/ns/net")) {
       throw new WiringFault("netns-invalid", `${wiring.netns} is the host's own network namespace`);
@@ -121,15 +116,6 @@ function enterPod(host: HostSide, wiring: PodWiring): Netlink {
 }
 
 /**
- * Each file of a new namespace takes the kernel a millisecond to find where there are a thousand of them. That IPv4
- * forwards nothing is said of the link instead, see podSteps; IPv6 does not where the host's settings do not go over.
- */
-function setPodForwarding(on: boolean): void {
-  if (on) ensureSysctl("net/ipv4/ip_forward", 1);
-  if (KERNEL_HAS_IPV6 && (on || IPV6_AS_ON_HOST)) ensureSysctl("net/ipv6/conf/all/forwarding", on ? 1 : 0);
-}
-
-/**
  * Runtimes may switch IPv6 off in new namespaces; a pod with an IPv6 address wants it on. Returns the link's index.
  */
 function enableIPv6(pod: Netlink, wiring: PodWiring): number {
@@ -144,14 +130,6 @@ function enableIPv6(pod: Netlink, wiring: PodWiring): number {
   return index;
 }
 
-function inheritsIPv6(): boolean {
-  try {
-    return readSysctl("net/core/devconf_inherit_init_net") === "1";
-  } catch {
-    return false;
-  }
-}
-
 function sameFile(a: string, b: string): boolean {
   const [one, other] = [statSync(a, { bigint: true }), statSync(b, { bigint: true })];
   return one.dev === other.dev && one.ino === other.ino;
@@ -161,7 +139,7 @@ function sameFile(a: string, b: string): boolean {
  * An end of this name left on the host by a pod that is gone is ours, and removed, and so is a whole pair between the
  * two: an agent was killed before it could record it. Any other link of that name in the pod is a fault.
  */
-function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): void {
+function createPair(host: HostSide, pod: Netlink, wiring: PairWiring, podMac: Uint8Array): void {
   const netnsFd = open(wiring.netns);
   const ends = {
     host: { name: wiring.hostInterface, mac: HOST_MAC_OCTETS },
@@ -210,23 +188,6 @@ function podSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {
     replaceRoute(batch, prefixOf("::/0"), gateway(GATEWAY_IPV6), marks);
     addPermanentNeighbour(batch, index, GATEWAY_IPV6, HOST_MAC_OCTETS);
   }
-}
-
-/**
- * Settings of the host end that netlink cannot make, as far as they are not right already: a file of /proc/sys each.
- * Router advertisements of a pod are not for the host; one that forwards takes none unless it is told to.
- */
-export function hostSettings(wiring: PodWiring, found?: links.IPv6Settings): [path: string, value: number][] {
-  if (!KERNEL_HAS_IPV6) return [];
-  const path = `net/ipv6/conf/${wiring.hostInterface}`;
-  const settings: [string, number][] = [];
-  if (hasFamily(wiring, 6)) {
-    if (found?.disabled !== false) settings.push([`${path}/disable_ipv6`, 0]);
-    if (found?.forwarding !== true) settings.push([`${path}/forwarding`, 1]);
-  }
-  const accepted = found?.acceptRouterAdvertisements ?? 2;
-  if (accepted > 1 || (accepted === 1 && found?.forwarding !== true)) settings.push([`${path}/accept_ra`, 0]);
-  return settings;
 }
 
 function hostSteps(batch: RequestBatch, index: number, wiring: PodWiring): void {

@@ -1,20 +1,24 @@
 /** What a pod's wiring is, and how it can fail. */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { type Address, addressOf, familyOf } from "../../../ipam/net/address.ts";
+import { parseMac } from "../netlink/link.ts";
 
-export interface PodWiring {
+export interface PairWiring {
   /** Path of the pod's network namespace. */
   readonly netns: string;
   /** Name inside the pod: "eth0". */
   readonly ifName: string;
   /** Name on the host: see {@link hostInterfaceName}. */
   readonly hostInterface: string;
-  readonly addresses: readonly Address[];
   readonly mtu: number;
   /** The pod end's MAC address; a random one where absent. */
   readonly mac?: string;
   /** May the pod forward packets of others? Absent: left as it is. A new namespace has what the host has. */
   readonly forwarding?: boolean;
+}
+
+export interface PodWiring extends PairWiring {
+  readonly addresses: readonly Address[];
 }
 
 export interface WiredPod {
@@ -43,6 +47,42 @@ export class WiringFault extends Error {
     this.code = code;
     this.errno = errno;
   }
+}
+
+export function checkEnds({ ifName, hostInterface, mtu }: PairWiring): void {
+  for (const name of [ifName, hostInterface]) {
+    if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..") {
+      throw new WiringFault(
+        "invalid",
+        `${JSON.stringify(name)} is no name for an interface: 1 to 15 characters, no / or :`,
+      );
+    }
+  }
+  checkMtu(mtu, 68);
+}
+
+export function checkAddresses({ ifName, addresses, mtu }: PodWiring): void {
+  if (addresses.length === 0) throw new WiringFault("invalid", `no address to give to ${ifName}`);
+  if (addresses.some((address) => familyOf(address) === 6)) checkMtu(mtu, 1280);
+}
+
+function checkMtu(mtu: number, least: number): void {
+  if (Number.isInteger(mtu) && mtu >= least && mtu <= 65535) return;
+  throw new WiringFault("invalid", `mtu ${mtu} is not between ${least} and 65535`);
+}
+
+export function macOf({ mac }: PairWiring): Uint8Array {
+  if (mac === undefined) {
+    const random = randomBytes(6);
+    // Locally administered, unicast.
+    random[0] = ((random[0] as number) & 0xfc) | 0x02;
+    return random;
+  }
+  const octets = parseMac(mac);
+  if (octets === undefined || ((octets[0] as number) & 1) === 1 || octets.every((octet) => octet === 0)) {
+    throw new WiringFault("invalid", `${JSON.stringify(mac)} is no unicast MAC address such as 02:42:0a:f4:00:01`);
+  }
+  return octets;
 }
 
 /** Every host end has this MAC address, so that a pod's permanent neighbour entry is the same on every node. */
