@@ -1,6 +1,6 @@
 /**
- * The rules between fields in the API server's language (CEL, KEP 2876): twins of those in schema/*.ts. What has no twin
- * here is refused by the controller, with a status condition.
+ * The rules between fields in the API server's language (CEL, KEP 2876): twins of those in schema/*.ts. What has no
+ * twin here is refused by the controller, with a status condition.
  *
  * A rule must be cheap: the API server refuses a definition whose rules could take long. Text and lists that a rule
  * looks into have a greatest length in the schema for that.
@@ -54,12 +54,6 @@ const PEER: readonly PlacedRule[] = [
     at: "spec",
     rule: "!(has(self.keepOriginalNextHop) && self.keepOriginalNextHop && has(self.nextHopMode))",
     message: "keepOriginalNextHop: does not go with nextHopMode, which says all of it; remove keepOriginalNextHop",
-  },
-  {
-    at: "spec",
-    rule: "!(has(self.ttlSecurity) && self.ttlSecurity > 0 && has(self.multihop))",
-    message: "multihop: does not go with ttlSecurity, which says how far the peer may be; remove one of the two",
-    reads: ["multihop"],
   },
   {
     at: "spec",

@@ -24,17 +24,8 @@ const SUMMARIES: Readonly<Record<CustomKind, string>> = {
   BGPPeer: "Who peers with whom.",
 };
 
-export interface Definition {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
-  readonly spec: {
-    readonly versions: readonly [{ readonly schema: { readonly openAPIV3Schema: Structural } }];
-  };
-}
-
 /** `describe` gives words for a field, by its name; undefined: none are known. */
-export function definitionOf(kind: CustomKind, describe: (field: string) => string | undefined): Definition {
+export function definitionOf(kind: CustomKind, describe: (field: string) => string | undefined) {
   const plural = PLURALS[kind];
   const shortNames = shortNamesFor(kind);
   return {
@@ -61,9 +52,9 @@ export function definitionOf(kind: CustomKind, describe: (field: string) => stri
           additionalPrinterColumns: COLUMNS[kind],
           schema: { openAPIV3Schema: schemaOf(kind, describe) },
         },
-      ],
+      ] as const,
     },
-  } as Definition;
+  };
 }
 
 function schemaOf(kind: CustomKind, describe: (field: string) => string | undefined): Structural {

@@ -239,7 +239,7 @@ export function notYet(need: string, ...harmless: readonly unknown[]) {
     .exactOptional();
 }
 
-/** What is refused altogether is let through to where it is refused in words: a field left out of the schema is lost. */
+/** What is refused altogether is let through, to be refused in words: a field that no schema has is lost on the way. */
 function notYetTwin(harmless: readonly unknown[]): Twin {
   const [first] = harmless;
   if (typeof first === "string") return { type: "string", enum: harmless, maxLength: 64 };
