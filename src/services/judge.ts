@@ -115,6 +115,7 @@ export function wholeRanges({ settings, excluded }: Terms): Prefix[] {
   });
 }
 
-function isSingle({ address, length }: Prefix): boolean {
+/** One address. */
+export function isSingle({ address, length }: Prefix): boolean {
   return length === bitsOf(familyOf(address));
 }

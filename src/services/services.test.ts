@@ -194,6 +194,34 @@ describe("what a node announces for services", () => {
   });
 });
 
+describe("what an earlier run announced", () => {
+  const remembered = (text: string, ...communities: string[]) => ({ ...prefixOf(text), communities });
+
+  it("stays, inside the ranges, until all is known; what is still so is told once", () => {
+    node = new NodeForTests({});
+    node.services.remember([
+      remembered("10.96.0.101/32", "65000:1"),
+      remembered("10.96.0.7/32"),
+      remembered("192.0.2.1/32"),
+      remembered("10.96.0.0/24"),
+    ]);
+    expect(node.told).toEqual([]);
+    node.configure(RANGES);
+    expect(alone()).toEqual(["10.96.0.101/32 65000:1", "10.96.0.7/32"]);
+    node.service("a", { ...LOCAL, annotations: { "overland.dev/communities": "65000:1" } });
+    node.slice("a-1", slice("a", [["m", "ready"]]));
+    node.services.remember([]);
+    expect(node.services.take()).toEqual({ announced: [], withdrawn: [prefixOf("10.96.0.7/32")] });
+  });
+
+  it("goes from a node that is excluded meanwhile", () => {
+    node.services.remember([remembered("10.96.0.101/32")]);
+    expect(alone()).toEqual(["10.96.0.101/32"]);
+    node.configure(RANGES, true);
+    expect(node.told).toEqual([]);
+  });
+});
+
 describe("communities of a service", () => {
   const tagged = (text: string): ServiceWritten => ({ ...LOCAL, annotations: { "overland.dev/communities": text } });
   beforeEach(() => {
@@ -269,7 +297,7 @@ describe("why an address is announced, or not", () => {
   ])("of one that is %s", (_, written, why) => {
     node.service("a", { cluster: ["10.97.0.1"], ...written });
     void node.told;
-    const [{ verdicts = [] } = {}] = [...node.services.view()];
+    const verdicts = [...node.services.view()].flatMap((view) => view.verdicts);
     expect(verdicts.map((verdict) => verdict.why)).toEqual([
       "is in no range of serviceClusterIPs",
       expect.stringContaining(why),

@@ -2,9 +2,10 @@
  * Which prefixes a node announces for services: told services, slices and terms as they change, asked for what became
  * of it. A change of one service or slice has only that service looked at again, when next somebody asks.
  */
-import { bitsOf, familyOf, parseAddress, sameAddress } from "../../ipam/net/address.ts";
+import { parseAddress, sameAddress } from "../../ipam/net/address.ts";
 import { containsPrefix, formatPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
-import { judge, type Terms, type Verdict, wholeRanges } from "./judge.ts";
+import { allServiceRanges } from "../config/services.ts";
+import { isSingle, judge, type Terms, type Verdict, wholeRanges } from "./judge.ts";
 import type { Service } from "./service.ts";
 import { Endpoints, type Slice } from "./slice.ts";
 import { NO_WISHES, type Wishes, wishesOf } from "./wishes.ts";
@@ -29,8 +30,9 @@ export interface ServiceView {
   readonly problems: readonly string[];
 }
 
-/** In the place of a service's key, which always has a slash: the configuration's ranges. */
+/** In the place of a service's key, which has a slash in it: the configuration's ranges, and what is remembered. */
 const RANGES = "";
+const REMEMBERED = "remembered ";
 const NO_TERMS: Terms = {
   settings: {
     ranges: { cluster: [], external: [], loadBalancer: [] },
@@ -56,11 +58,23 @@ export class Services {
   readonly #told = new Map<string, string>();
   readonly #dirty = new Set<string>();
   readonly #touched = new Set<string>();
+  #remembered: readonly ServicePrefix[] = [];
 
   configure(terms: Terms): void {
     this.#terms = terms;
     this.#claim(RANGES, wholeRanges(terms).map(formatPrefix), []);
+    this.#claimRemembered();
     for (const key of this.#services.keys()) this.#dirty.add(key);
+  }
+
+  /**
+   * Single addresses that an earlier run announced: they stay announced, as far as the terms have them, until all is
+   * known and nothing is remembered any more. A restart is no reason to withdraw a route.
+   */
+  remember(addresses: readonly ServicePrefix[]): void {
+    for (const prefix of this.#remembered) this.#claim(REMEMBERED + formatPrefix(prefix), [], []);
+    this.#remembered = addresses;
+    this.#claimRemembered();
   }
 
   setServices(services: ReadonlyMap<string, Service>): void {
@@ -161,6 +175,16 @@ export class Services {
     return lines;
   }
 
+  #claimRemembered(): void {
+    const { settings, excluded } = this.#terms;
+    const ranges = excluded ? [] : allServiceRanges(settings);
+    for (const prefix of this.#remembered) {
+      const text = formatPrefix(prefix);
+      const allowed = isSingle(prefix) && ranges.some((range) => containsPrefix(range, prefix));
+      this.#claim(REMEMBERED + text, allowed ? [text] : [], prefix.communities);
+    }
+  }
+
   #leave(service: string, key: string): void {
     const left = (this.#slicesOf.get(service) ?? []).filter((other) => other !== key);
     if (left.length === 0) this.#slicesOf.delete(service);
@@ -215,5 +239,5 @@ function union(claimants: ReadonlyMap<string, readonly string[]>): readonly stri
 /** The text may be any spelling of an address. */
 function isAddress({ address, length }: Prefix, text: string): boolean {
   const other = parseAddress(text);
-  return other !== undefined && length === bitsOf(familyOf(address)) && sameAddress(address, other);
+  return other !== undefined && isSingle({ address, length }) && sameAddress(address, other);
 }

@@ -52,6 +52,7 @@ export class Routing {
   readonly #beside = new Map<string, Network>();
   #convergence: Convergence | undefined;
   #announced: string | undefined;
+  #leftAlone = "";
   #sweep: "waiting" | "going on" | "done" = "waiting";
 
   constructor({ log, install, table, listenCure }: RoutingOptions) {
@@ -144,6 +145,9 @@ export class Routing {
 
   /** Destinations that somebody else on this machine takes care of: no route of ours goes to the kernel for them. */
   leaveAlone(ranges: readonly Prefix[]): void {
+    const text = ranges.map(formatPrefix).join(" ");
+    if (text === this.#leftAlone) return;
+    this.#leftAlone = text;
     this.#kernel.forwarding?.leaveAlone(ranges);
   }
 
