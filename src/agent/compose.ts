@@ -26,9 +26,13 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { originate } from "./originate.ts";
+import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { nodeStatus } from "./status.ts";
+
+const NAMESPACE = "overland-system";
+const cluster = undefined;
 
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
@@ -89,12 +93,18 @@ function assemble(config: AgentConfig, log: Log, version: string) {
     const { current } = configuration;
     if (current === undefined || !loaded) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(peerConfigs(current.node), [], listens(current.node));
+    routing.setPeers(
+      peerConfigs(current.node, (key) => passwords.of(key)),
+      [],
+      listens(current.node),
+    );
   };
+  const passwords = new Passwords({ cluster, namespace: NAMESPACE, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);
+    passwords.follow(configured.node.peers);
     update();
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
@@ -104,7 +114,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems],
+      problems: [...configuration.problems, ...passwords.problems, ...masquerade.problems, ...pods.problems],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -135,6 +145,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
     },
     async stop() {
       configuration.stop();
+      passwords.stop();
       pods.stop();
       await routing.stop();
       await store.close();
