@@ -24,6 +24,7 @@ import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
+import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
@@ -101,11 +102,17 @@ function assemble(config: AgentConfig, log: Log, version: string) {
   };
   const passwords = new Passwords({ cluster, namespace: NAMESPACE, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
-  const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
-    pods.configure(configured);
-    masquerade.set(configured);
-    passwords.follow(configured.node.peers);
-    update();
+  const configuration = new Configuration({
+    config,
+    store,
+    log: log.child({ part: "config" }),
+    ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
+    changed(configured) {
+      pods.configure(configured);
+      masquerade.set(configured);
+      passwords.follow(configured.node.peers);
+      update();
+    },
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
   const status = () =>
