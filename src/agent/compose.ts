@@ -33,9 +33,6 @@ import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { nodeStatus } from "./status.ts";
 
-const NAMESPACE = "overland-system";
-const cluster = undefined;
-
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
   stop(): Promise<void>;
@@ -109,7 +106,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       listens(current.node),
     );
   };
-  const passwords = new Passwords({ cluster, namespace: NAMESPACE, log: log.child({ part: "bgp" }), changed: update });
+  const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration({
     config,

@@ -53,7 +53,7 @@ function passwordsOn(cluster: Cluster | undefined) {
   const said: string[] = [];
   let changes = 0;
   const log = { warn: (text: string) => void said.push(text), info: (text: string) => void said.push(text) };
-  const passwords = new Passwords({ cluster, namespace: NAMESPACE, log, changed: () => changes++ });
+  const passwords = new Passwords({ cluster, log, changed: () => changes++ });
   return { passwords, said, changes: () => changes };
 }
 

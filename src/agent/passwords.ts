@@ -18,8 +18,6 @@ export type Password =
 export interface PasswordsOptions {
   /** Undefined: this agent has no Kubernetes. */
   readonly cluster: Cluster | undefined;
-  /** The agent's own. */
-  readonly namespace: string;
   readonly log: Pick<Log, "warn" | "info">;
   /** A password that somebody asks for is another one, has come or has gone. */
   readonly changed: () => void;
@@ -107,7 +105,7 @@ export class Passwords {
   }
 
   #follow(cluster: Cluster, name: string): void {
-    const { namespace } = this.#options;
+    const { namespace } = cluster;
     const followed: Followed = { watch: undefined, read: false, data: undefined, problem: undefined };
     this.#followed.set(name, followed);
     const told = (change: () => void) => {
@@ -139,7 +137,8 @@ export class Passwords {
   }
 
   #named(name: string): string {
-    return `${this.#options.namespace}/${name}`;
+    const { cluster } = this.#options;
+    return cluster === undefined ? name : `${cluster.namespace}/${name}`;
   }
 
   /** Not while an answer is on its way: at the start nothing is read yet, and that is no news. */

@@ -1,6 +1,7 @@
 /** How a node's own address is found when nobody gives it: the text of Calico's IP_AUTODETECTION_METHOD. */
-import type { Prefix } from "../../ipam/net/prefix.ts";
+
 import { readCidr } from "../../ipam/net/cidr.ts";
+import type { Prefix } from "../../ipam/net/prefix.ts";
 
 export type DetectionMethod =
   | { readonly kind: "first-found" | "kubernetes-internal-ip" }
