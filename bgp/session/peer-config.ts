@@ -31,6 +31,8 @@ export interface PeerConfig {
   readonly routerId: Address;
   /** False: shut down by the operator; the session stays down. */
   readonly enabled: boolean;
+  /** Why the session has to stay down until there is another configuration, in words: its password is not known. */
+  readonly held?: string | undefined;
 
   /** Where our end of the TCP connection sits; undefined: the kernel chooses. */
   readonly sourceAddress: Address | undefined;
@@ -129,7 +131,7 @@ const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
 /** What it takes to go from one configuration to the other. */
 export function changeNeeds(before: PeerConfig, after: PeerConfig): "nothing" | "re-evaluation" | "new session" {
   let need: "nothing" | "re-evaluation" = "nothing";
-  for (const field of Object.keys(after) as (keyof PeerConfig)[]) {
+  for (const field of new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof PeerConfig>) {
     if (sameValue(before[field], after[field])) continue;
     if (!POLICY_FIELDS.includes(field)) return "new session";
     need = "re-evaluation";

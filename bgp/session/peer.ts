@@ -72,7 +72,9 @@ export class Peer extends PeerRecord {
   }
 
   start(now: number): void {
-    if (this.disabled || !this.config.enabled) return;
+    const { enabled, held } = this.config;
+    this.lastError = held ?? this.lastError;
+    if (this.disabled || !enabled || held !== undefined) return;
     this.#running = true;
     this.#heldUntil = 0;
     this.#handle(this.#dialer, { kind: "ManualStart" }, now);

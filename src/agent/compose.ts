@@ -28,9 +28,11 @@ import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
+import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { originate } from "./originate.ts";
+import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { servicePages } from "./service-pages.ts";
@@ -105,8 +107,13 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(peerConfigs(current.node), [], listens(current.node));
+    routing.setPeers(
+      peerConfigs(current.node, (key) => passwords.of(key)),
+      [],
+      listens(current.node),
+    );
   };
+  const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const runDir = dirname(config.socket);
   const pods = new Pods({ ...config, runDir, store, log: log.child({ part: "cni" }), changed: announce });
   const services = new ServiceRoutes({
@@ -116,12 +123,19 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     announce: ({ announced, withdrawn }) => routing.announceBeside(announced, withdrawn),
     settled: () => update(),
   });
-  const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
-    pods.configure(configured);
-    masquerade.set(configured);
-    routing.leaveAlone(allServiceRanges(configured.node.services));
-    services.configure(configured);
-    update();
+  const configuration = new Configuration({
+    config,
+    store,
+    log: log.child({ part: "config" }),
+    ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
+    changed(configured) {
+      pods.configure(configured);
+      masquerade.set(configured);
+      routing.leaveAlone(allServiceRanges(configured.node.services));
+      services.configure(configured);
+      passwords.follow(configured.node.peers);
+      update();
+    },
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
   const status = () =>
@@ -130,7 +144,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [configuration, masquerade, pods, networkList, services].flatMap(({ problems }) => problems),
+      problems: [configuration, passwords, masquerade, pods, networkList, services].flatMap(({ problems }) => problems),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -163,6 +177,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     async stop() {
       configuration.stop();
       networkList.stop();
+      passwords.stop();
       pods.stop();
       services.stop();
       cluster?.close();

@@ -12,9 +12,10 @@ import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
 import type { NodeResource } from "../config/resource.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
-import { type Link, listLinks } from "../kernel/links.ts";
+import type { Link } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
-import { firstFound, isPodInterface } from "./node-address.ts";
+import { AddressDetection, type DetectionPorts } from "./address-detection.ts";
+import { isPodInterface } from "./node-address.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
@@ -28,8 +29,18 @@ export interface Configured {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface ConfigurationOptions {
+  readonly config: AgentConfig;
+  readonly store: Store;
+  readonly log: Log;
+  /** Where the node's own addresses are looked for. */
+  readonly ports: DetectionPorts;
+  readonly changed: (configured: Configured) => void;
+}
+
 export class Configuration {
   readonly #config: AgentConfig;
+  readonly #addresses: AddressDetection;
   readonly #store: Store;
   readonly #log: Log;
   readonly #changed: (configured: Configured) => void;
@@ -39,14 +50,17 @@ export class Configuration {
   #stopped = false;
   #problemsLogged = "";
   #registering = false;
+  #registerWanted = false;
   #registeredAt = Number.NEGATIVE_INFINITY;
   current: Configured | undefined;
 
-  constructor(config: AgentConfig, store: Store, log: Log, changed: (configured: Configured) => void) {
+  constructor({ config, store, log, ports, changed }: ConfigurationOptions) {
     this.#config = config;
     this.#store = store;
     this.#log = log;
     this.#changed = changed;
+    const again = () => void this.#registerAgain("the addresses of this node changed; registering them");
+    this.#addresses = new AddressDetection({ ...config, ports, log, changed: again });
   }
 
   get notReady(): string[] {
@@ -61,11 +75,13 @@ export class Configuration {
   /** What is wrong with the configuration, in words; the rest of it is in force all the same. */
   get problems(): readonly string[] {
     const away = this.#view?.synced === false ? ["etcd does not answer: going on with what was last read"] : [];
-    return [...away, ...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
+    const { problems } = this.#addresses;
+    return [...away, ...problems, ...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
   }
 
   /** Registers the node, however long that takes, then follows the resources. */
   async start(): Promise<void> {
+    await this.#addresses.start();
     for (let wait = FIRST_RETRY_MS; !this.#stopped; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
       if (await this.#register()) break;
       await new Promise((resolve) => setTimeout(resolve, wait).unref());
@@ -79,19 +95,24 @@ export class Configuration {
 
   stop(): void {
     this.#stopped = true;
+    this.#addresses.stop();
     this.#stopWatch?.();
   }
 
-  /** Somebody replaced or deleted the Node resource: what this agent knows goes back into it. */
-  async #registerAgain(): Promise<void> {
+  /** What this agent knows goes into the Node resource once more, until it is there. */
+  async #registerAgain(why: string): Promise<void> {
+    this.#registerWanted = true;
     if (this.#registering || this.#stopped) return;
     this.#registering = true;
-    this.#log.warn("the Node resource lacks what this agent registered; writing it again");
-    // Two agents of one name would write it in turn as fast as etcd allows.
-    const wait = this.#registeredAt + AGAIN_MS - performance.now();
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
-    this.#registeredAt = performance.now();
-    await this.#register();
+    this.#log.warn(why);
+    while (this.#registerWanted && !this.#stopped) {
+      this.#registerWanted = false;
+      // Two agents of one name would write it in turn as fast as etcd allows.
+      const wait = this.#registeredAt + AGAIN_MS - performance.now();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
+      this.#registeredAt = performance.now();
+      if (!(await this.#register())) this.#registerWanted = true;
+    }
     this.#registering = false;
   }
 
@@ -99,7 +120,7 @@ export class Configuration {
     try {
       const registered = await registerNode(this.#store, this.#facts());
       if ("refusals" in registered) {
-        this.#problem(`the node cannot be registered: ${registered.refusals.join("; ")}`);
+        this.#problem(`node ${this.#config.nodeName} cannot be registered: ${registered.refusals.join("; ")}`);
         return false;
       }
       this.#registrationProblem = undefined;
@@ -118,9 +139,8 @@ export class Configuration {
 
   #facts(): NodeFacts {
     const { nodeName, labels, asNumber } = this.#config;
-    const links = listLinks();
-    const ipv4Address = this.#config.ipv4Address ?? firstFound(links, 4);
-    const ipv6Address = this.#config.ipv6Address ?? firstFound(links, 6);
+    const ipv4Address = this.#addresses.of(4);
+    const ipv6Address = this.#addresses.of(6);
     return {
       nodeName,
       labels,
@@ -132,8 +152,8 @@ export class Configuration {
 
   #take(view: ResourceView): void {
     this.#view = view;
-    const { nodeName } = this.#config;
-    const node = resolveNode(view.snapshot, nodeName);
+    const { nodeName, routerID } = this.#config;
+    const node = resolveNode(view.snapshot, nodeName, routerID);
     const own = view.snapshot.nodes.find(({ metadata }) => metadata.name === nodeName);
     const { pools, ipamConfigurations, ipReservations } = view.snapshot;
     this.current = {
@@ -144,7 +164,9 @@ export class Configuration {
     };
     // A level given to this agent itself wins over the cluster's logSeverityScreen.
     if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
-    if (own === undefined || lacks(own, this.#facts())) void this.#registerAgain();
+    if (own === undefined || lacks(own, this.#facts())) {
+      void this.#registerAgain("the Node resource lacks what this agent registered; writing it again");
+    }
     const problems = this.problems.join("\n");
     if (problems !== this.#problemsLogged) for (const problem of this.problems) this.#log.warn(problem);
     this.#problemsLogged = problems;

@@ -5,8 +5,10 @@ import { compileFilter, compileTag, missingFilter } from "../../bgp/policy/compi
 import type { Filter } from "../../bgp/policy/filter.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
+import type { SecretKey } from "../config/peer-intent.ts";
 import type { NodeConfig, PeerIntent } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
+import type { Password } from "./passwords.ts";
 import { reflectedRoutes } from "./reflected-routes.ts";
 
 /** As the resources have it, for the speaker as a whole. */
@@ -24,7 +26,7 @@ export function speakerSettings({ pathChoice }: NodeConfig): SpeakerSettings {
  * and a router hears of each block from its owner alone. A route reflector passes routes of the pools on besides. See
  * docs/decisions/announce-own-routes-only.md.
  */
-export function peerConfigs(config: NodeConfig): PeerConfig[] {
+export function peerConfigs(config: NodeConfig, passwordOf: (key: SecretKey) => Password): PeerConfig[] {
   const localAddresses: { 4?: Address; 6?: Address } = {};
   if (config.ipv4 !== undefined) localAddresses[4] = config.ipv4.address;
   if (config.ipv6 !== undefined) localAddresses[6] = config.ipv6.address;
@@ -40,7 +42,7 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     sourceAddress: peer.sourceAddress,
     device: undefined,
     passive: peer.passive,
-    password: undefined,
+    ...protection(peer, passwordOf),
     ttlSecurity: peer.ttlSecurity,
     ttl: peer.ttl,
     families: peer.families ?? familiesWith(localAddresses, peer.extendedNextHop === true),
@@ -68,6 +70,16 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     maxPrefixes: peer.maxPrefixes,
     maxPrefixesOut: undefined,
   }));
+}
+
+/** A session that was to be protected never comes up without. */
+function protection(
+  { password }: PeerIntent,
+  passwordOf: (key: SecretKey) => Password,
+): Pick<PeerConfig, "password" | "held"> {
+  if (password === undefined) return { password: undefined };
+  const found = passwordOf(password);
+  return "value" in found ? { password: found.value } : { password: undefined, held: `no password: ${found.missing}` };
 }
 
 function familiesWith(own: PeerConfig["localAddresses"], extendedNextHop: boolean): Family[] {

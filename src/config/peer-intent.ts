@@ -55,8 +55,16 @@ export interface PeerTerms {
   readonly removePrivateAS?: boolean;
   readonly gracefulShutdown?: boolean;
   readonly maxPrefixes?: PrefixLimit;
+  /** TCP MD5; undefined: none. */
+  readonly password?: SecretKey;
   /** In the order in which they are asked. */
   readonly filters?: readonly NamedFilter[];
+}
+
+/** A key of a Secret in the agent's namespace. */
+export interface SecretKey {
+  readonly name: string;
+  readonly key: string;
 }
 
 export type Role = "provider" | "customer" | "peer" | "rs" | "rs-client";

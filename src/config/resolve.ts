@@ -45,8 +45,12 @@ export interface ReflectedPool {
   readonly disableBGPExport: boolean;
 }
 
-/** The node need not be known yet: it then has no peers, and a problem says so. */
-export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeConfig {
+/**
+ * The node need not be known yet: it then has no peers, and a problem says so.
+ *
+ * @param ownRouterID of this node alone; "hash": made of its name
+ */
+export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRouterID?: Address | "hash"): NodeConfig {
   const cluster = clusterOf(snapshot);
   const me = cluster.nodes.find((node) => node.name === nodeName) ?? unknownNode(snapshot, nodeName);
   const registered = snapshot.nodes.some((node) => node.metadata.name === nodeName);
@@ -55,7 +59,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
   else if (me.ipv4 === undefined && me.ipv6 === undefined) {
     problems.push(`node ${nodeName} has no address: give its Node spec.bgp.ipv4Address or ipv6Address`);
   }
-  const routerID = routerIDOf(me);
+  const routerID = ownRouterID === "hash" ? hashOf(me.name) : (ownRouterID ?? routerIDOf(me));
   problems.push(...sameRouterID(cluster, me, routerID));
   const resolved = registered ? resolvePeers(cluster, snapshot.bgpPeers, me) : { peers: [], problems: [] };
   if (me.clusterID !== undefined && resolved.peers.length === 0 && snapshot.nodes.length > 1) {
@@ -91,9 +95,12 @@ function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
 
 // RFC 6286: any four octets but zero, different from every other speaker's in the AS.
 function routerIDOf(node: KnownNode): Address {
-  if (node.ipv4 !== undefined) return node.ipv4.address;
+  return node.ipv4?.address ?? hashOf(node.name);
+}
+
+function hashOf(name: string): Address {
   let hash = 0x811c9dc5; // FNV-1a
-  for (const octet of new TextEncoder().encode(node.name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
   return hash === 0 ? addressOf("0.0.0.1") : Uint8Array.of(hash >>> 24, hash >>> 16, hash >>> 8, hash);
 }
 
