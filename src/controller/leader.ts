@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { Revision, Store, Transaction } from "../../ipam/store.ts";
+import type { Committed, Revision, Store, Transaction } from "../../ipam/store.ts";
 
 const KEY = "/overland/v1/controller/leader";
 
@@ -49,11 +49,15 @@ export class Leadership {
     return !this.leads && this.#seen?.alive === true;
   }
 
-  /** Renews the lock, takes it if it is free or its holder silent, or waits. Throws StoreUnavailable. */
-  async beat(now: number): Promise<void> {
+  /**
+   * Renews the lock, takes it if it is free or its holder silent, or waits. Throws StoreUnavailable.
+   *
+   * @param elected somebody else's election says that this one acts: the lock is taken without waiting
+   */
+  async beat(now: number, elected = false): Promise<void> {
     const [entry] = await this.#store.get([KEY]);
     const ours = entry !== undefined && holderOf(entry.value).run === this.#run;
-    if (entry !== undefined && !ours) {
+    if (entry !== undefined && !ours && !elected) {
       this.#held = undefined;
       const { revision, at } = this.#seen ?? {};
       if (revision !== entry.modRevision || at === undefined) {
@@ -71,9 +75,26 @@ export class Leadership {
 
   /** Commits as the leader, or not at all. */
   async commit(transaction: Transaction): Promise<boolean> {
-    if (this.#held === undefined) return false;
+    return (await this.#fenced(transaction)).committed;
+  }
+
+  /** The store as the leader writes it: who does not lead finds that nothing can be committed. */
+  get store(): Store {
+    const store = this.#store;
+    return {
+      get: (keys) => store.get(keys),
+      list: (prefix) => store.list(prefix),
+      listKeys: (prefix) => store.listKeys(prefix),
+      commit: (transaction) => this.#fenced(transaction),
+      watch: (prefix, listener) => store.watch(prefix, listener),
+      close: () => store.close(),
+    };
+  }
+
+  async #fenced(transaction: Transaction): Promise<Committed> {
+    if (this.#held === undefined) return { committed: false };
     const expect = [...transaction.expect, { key: KEY, modRevision: this.#held }];
-    return (await this.#store.commit({ ...transaction, expect })).committed;
+    return await this.#store.commit({ ...transaction, expect });
   }
 
   /** So that a successor need not wait. */
