@@ -54,6 +54,13 @@ export class CustomResourceWatch {
     return new Map(known.filter((one) => one !== undefined));
   }
 
+  /** Why objects that are known cannot be judged: their definition is not known. */
+  undefinedKinds(): string[] {
+    return [...this.#followed.values()].flatMap(({ undefinedAs, objects }) =>
+      undefinedAs === undefined || objects === undefined ? [] : undefinedAs,
+    );
+  }
+
   /** Of a kind whose definition is being removed. */
   goingPools(): CustomResource[] {
     const { going = false, objects } = this.#followed.get("IPPool") ?? {};

@@ -100,13 +100,14 @@ export class Reflecting {
     let wait = this.#pace.resync;
     while (!this.#stopping.signal.aborted) {
       await this.#until(wait);
-      await this.#pause(this.#pace.settle);
+      // After a failure nothing that happens makes the next attempt come earlier.
+      await this.#pause(this.#failures > 0 ? wait : this.#pace.settle);
       this.#due = false;
       wait = this.#leader.leads ? await this.#pass() : this.#pace.resync;
     }
   }
 
-  /** How long to wait for a reason to make another one. */
+  /** How long to wait for the next one, when nothing happens. */
   async #pass(): Promise<number> {
     try {
       const passed = await this.#reflection.pass();
@@ -128,6 +129,7 @@ export class Reflecting {
       this.#log.warn("custom resources cannot all be brought to etcd; tried again", { error });
     }
     this.#trouble = message;
+    this.#due = true;
     return Math.min(this.#pace.longestRetry, this.#pace.firstRetry * 2 ** this.#failures++);
   }
 

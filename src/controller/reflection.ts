@@ -63,9 +63,9 @@ export class Reflection {
 
   /** Throws StoreUnavailable and ClusterError. */
   async pass(): Promise<Passed> {
-    const troubles: unknown[] = [];
     const held = await this.#held.read();
     const kinds = await this.#caughtUp(await this.#watch.known(), held);
+    const troubles: unknown[] = this.#watch.undefinedKinds().map((why) => new Error(why));
     const { certain, orphans } = await certainDepartures(this.#watch, kinds, held, troubles);
     const isFilter = ({ kind }: Resource) => kind === "BGPFilter";
     const first = await removeDeparted(
