@@ -77,7 +77,15 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/cni",
     "src/speaker",
   ]),
-  "src/controller": ["ipam/net", "ipam", "ipam/etcd", "src/config", "src/cluster", "src/services", "src/telemetry"],
+  "src/controller": [
+    "ipam/net",
+    "ipam",
+    "ipam/etcd",
+    "src/config",
+    "src/cluster",
+    "src/services",
+    "src/telemetry",
+  ].concat(["src/api"]),
   "src/lab": [],
   "src/cli": [
     "ipam/net",

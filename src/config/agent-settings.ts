@@ -15,6 +15,9 @@ export const AGENT_DEFAULTS = {
   blockIdle: "5m",
 } as const;
 
+/** Where the controller serves health and metrics when nothing else is said. */
+export const CONTROLLER_HTTP = "127.0.0.1:9180";
+
 export interface Setting {
   /** In the file: `etcd.endpoints`. */
   readonly path: string;

@@ -50,7 +50,7 @@ export function withoutOrigin(resource: Resource): Resource {
   const { annotations, ...metadata } = resource.metadata;
   const kept = Object.entries(annotations ?? {}).filter(([key]) => !MARKS.has(key));
   const others = kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) };
-  return { ...resource, metadata: { ...metadata, ...others } } as Resource;
+  return { ...resource, metadata: { ...metadata, ...others } };
 }
 
 /** The same but for who made it, when, and where it is from. Through JSON: a key that is undefined is no difference. */
@@ -71,7 +71,8 @@ export function ownershipFault(item: SourcedResource, held: Resource | undefined
     return sameContent(held, item.resource) ? undefined : item.fault([], `${nameOf(held)} ${CHANGE_THERE}`);
   }
   if (held.kind === item.resource.kind && sameSpec(held, item.resource)) return undefined;
-  const cure = `make both the same, and this one takes over, or \`overland delete ${kind.toLowerCase()} ${metadata.name}\``;
+  const other = `\`overland delete ${kind.toLowerCase()} ${metadata.name}\``;
+  const cure = `make both the same, and this one takes over, or ${other}`;
   return item.fault([], `a ${kind} of this name was made by \`overland apply\` and differs; ${cure}`);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Resources whose custom resource is gone. Only what was deleted goes: a custom resource can also be missing because its
- * definition was removed, or because this API server never had it (a new one, one that was restored).
+ * Resources whose custom resource is gone. Only what was deleted goes: a custom resource can also be missing because
+ * its definition was removed, or because this API server never had it (a new one, one that was restored).
  */
 import type { Store } from "../../ipam/store.ts";
 import { originOf } from "../config/managed.ts";

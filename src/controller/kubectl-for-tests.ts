@@ -52,7 +52,7 @@ export class KubectlForTests {
       before?.metadata.creationTimestamp ?? `2026-01-01T00:00:${String(this.#made++ % 60).padStart(2, "0")}Z`;
     const metadata = { ...before?.metadata, name, generation, creationTimestamp, ...(labels && { labels }) };
     const object = { apiVersion: API_VERSION, kind, metadata, spec, ...(before?.status && { status: before.status }) };
-    this.cluster.put(typeOf(kind), object as KubeObject);
+    this.cluster.put(typeOf(kind), object);
   }
 
   async delete(kind: ReflectedKind, name: string): Promise<void> {

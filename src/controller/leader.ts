@@ -19,7 +19,16 @@ export interface LeaderTerms {
 
 export const usualTerms: LeaderTerms = { beatMs: 5_000, expiryMs: 15_000 };
 
-export class Leadership {
+/** One who may act, and the store as it writes it. */
+export interface Fence {
+  readonly leads: boolean;
+  /** Commits as the leader, or not at all. */
+  commit(transaction: Transaction): Promise<boolean>;
+  /** Who does not lead finds that nothing can be committed. */
+  readonly store: Store;
+}
+
+export class Leadership implements Fence {
   readonly #store: Store;
   readonly #terms: LeaderTerms;
   readonly #run = randomUUID();
@@ -73,12 +82,10 @@ export class Leadership {
     if (committed.committed) this.#seen = undefined;
   }
 
-  /** Commits as the leader, or not at all. */
   async commit(transaction: Transaction): Promise<boolean> {
     return (await this.#fenced(transaction)).committed;
   }
 
-  /** The store as the leader writes it: who does not lead finds that nothing can be committed. */
   get store(): Store {
     const store = this.#store;
     return {

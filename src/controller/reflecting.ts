@@ -1,4 +1,4 @@
-/** Custom resources, all the time: a pass after whatever may have changed something, and again while something is left. */
+/** Custom resources, all the time: a pass after whatever may have changed something, again while something is left. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../ipam/store.ts";
 import type { Cluster } from "../cluster/port.ts";
@@ -6,6 +6,7 @@ import { kindOfKey, RESOURCES_ROOT } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
 import { CustomResourceWatch } from "./custom-resource-watch.ts";
 import type { Verdict } from "./judge.ts";
+import type { Fence } from "./leader.ts";
 import { type Passed, Reflection } from "./reflection.ts";
 
 /** In milliseconds. */
@@ -28,16 +29,10 @@ export const usualPace: ReflectingPace = {
   resync: 300_000,
 };
 
-/** What the store as the leader writes it can be asked for. */
-export interface Leader {
-  readonly leads: boolean;
-  readonly store: Store;
-}
-
 export class Reflecting {
   readonly #watch: CustomResourceWatch;
   readonly #reflection: Reflection;
-  readonly #leader: Leader;
+  readonly #leader: Fence;
   readonly #log: Log;
   readonly #pace: ReflectingPace;
   readonly #stopping = new AbortController();
@@ -51,7 +46,7 @@ export class Reflecting {
   #trouble: string | undefined;
 
   /** @param store watched for changes that are not ours */
-  constructor(cluster: Cluster, store: Store, leader: Leader, log: Log, pace: ReflectingPace = usualPace) {
+  constructor(cluster: Cluster, store: Store, leader: Fence, log: Log, pace: ReflectingPace = usualPace) {
     this.#watch = new CustomResourceWatch(cluster, () => this.wake());
     this.#reflection = new Reflection(cluster, this.#watch, leader.store);
     this.#leader = leader;

@@ -1,9 +1,9 @@
 /**
  * One pass over all custom resources: the store is brought to what they say, and their statuses say what became of
- * them. A pass rests only on what it reads, so one that was cut off anywhere is put right by the next, whoever makes it.
+ * them. A pass rests only on what it reads: one that was cut off anywhere is put right by the next, whoever makes it.
  *
- * In this order: a pool's finalizer, the store, the event, the status, and a pool's finalizer away: each effect is there
- * before the one that speaks of it.
+ * In this order: a pool's finalizer, the store, the event, the status, and a pool's finalizer away: each effect is
+ * there before the one that speaks of it.
  */
 import { blocksRoot } from "../../ipam/keys.ts";
 import type { Store } from "../../ipam/store.ts";
