@@ -9,6 +9,7 @@ import { AGENT_CONFIG_FILE, AGENT_DEFAULTS, SETTINGS, type Setting } from "./age
 import { type DetectionMethod, readDetectionMethod } from "./detection-method.ts";
 import { parseDuration } from "./duration.ts";
 import { type Fault, faultText } from "./fault.ts";
+import { readPeerAddress } from "./peer-address.ts";
 import { type AgentSettings, agentSettingsSchema } from "./schema/agent.ts";
 import { problemsOf } from "./schema/issues.ts";
 import { type FieldPath, pathText, shown } from "./schema/problem.ts";
@@ -245,6 +246,11 @@ function addressSource(text = "autodetect", method = "first-found"): AddressSour
     return { kind: "given", ...(parseAddressWithLength(text) ?? { address: addressOf(text) }) };
   }
   return { kind: "detected", method: readDetectionMethod(method) as DetectionMethod };
+}
+
+/** `127.0.0.1:9180`, `[::]:9180`; undefined: it is none. */
+export function listenAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  return readPeerAddress(text)?.port === undefined ? undefined : httpOf(text);
 }
 
 function httpOf(text: string): { host: string; port: number } | undefined {

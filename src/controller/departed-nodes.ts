@@ -11,7 +11,7 @@ import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Leadership } from "./leader.ts";
+import type { Fence } from "./leader.ts";
 
 /** Between readings of all records; in between only keys are listed. */
 const READ_ALL_MS = 600_000;
@@ -29,7 +29,7 @@ export interface Look {
 
 export class DepartedNodes {
   readonly #store: Store;
-  readonly #leader: Leadership;
+  readonly #leader: Fence;
   readonly #log: Log;
   readonly #graceMs: number;
   readonly #wall: () => number;
@@ -37,8 +37,10 @@ export class DepartedNodes {
   #readAt: number | undefined;
   #lastAll: readonly string[] = [];
   #told = new Set<string>();
+  /** Departed, as somebody else made certain. */
+  readonly #gone = new Set<string>();
 
-  constructor(store: Store, leader: Leadership, log: Log, graceMs: number, wall: () => number = Date.now) {
+  constructor(store: Store, leader: Fence, log: Log, graceMs: number, wall: () => number = Date.now) {
     this.#store = store;
     this.#leader = leader;
     this.#log = log;
@@ -46,8 +48,12 @@ export class DepartedNodes {
     this.#wall = wall;
   }
 
-  /** @param now monotonic milliseconds. Throws StoreUnavailable */
-  async look(now: number): Promise<Look> {
+  /**
+   * @param now monotonic milliseconds. Throws StoreUnavailable
+   * @param gone nodes that were seen to be gone for the grace time already
+   */
+  async look(now: number, gone: readonly string[] = []): Promise<Look> {
+    for (const name of gone) this.#gone.add(name);
     const owners = (await this.#store.listKeys(affinitiesRoot)).flatMap((key) => affinityOfKey(key)?.node ?? []);
     const all = this.#readAt === undefined || now - this.#readAt >= READ_ALL_MS;
     const entries = all ? (await this.#store.list(ipamRoot)).entries : [];
@@ -64,7 +70,9 @@ export class DepartedNodes {
     const departed = [...new Set([...owners, ...this.#lastAll])].filter((name) => !nodes.has(name)).sort();
     const found = departed.map((id) => ({ id }));
     const known = this.#suspects.count;
-    const certain = this.#suspects.look(found, now, this.#graceMs);
+    for (const name of this.#gone) if (nodes.has(name)) this.#gone.delete(name);
+    const seenTwice = new Set(this.#suspects.look(found, now, this.#graceMs).map(({ id }) => id));
+    const certain = found.filter(({ id }) => seenTwice.has(id) || this.#gone.has(id));
     if (this.#suspects.count > known) this.#log.info("nodes are gone that hold addresses", { nodes: departed });
     const done: Takeback[] = [];
     const kept: KeptBlock[] = [];
