@@ -2,10 +2,10 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Allocator } from "../../ipam/allocator.ts";
+import { servedFamilies } from "../../ipam/choose-pools.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
-import { familyOfPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { PrefixMap } from "../../ipam/net/prefix-map.ts";
-import { automaticPools } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Attachments } from "../cni/attachments.ts";
 import type { CniContext } from "../cni/context.ts";
@@ -208,7 +208,7 @@ export class Pods {
       pending: this.#pending,
       locks: new Locks(),
       log,
-      families: () => this.#families(),
+      families: (asked) => this.#families(asked),
       mtu: () => this.#mtu,
       changed: (addresses) => this.#podChanged(addresses),
       unavailable: () => {
@@ -219,11 +219,8 @@ export class Pods {
     };
   }
 
-  /** A family whose pools are all switched off or full is asked for all the same: the refusal says why. */
-  #families(): Family[] {
+  #families(asked: Parameters<CniContext["families"]>[0]): readonly Family[] {
     const { pools = [], labels = {} } = this.#configured ?? {};
-    const usable = ([4, 6] as const).filter((family) => automaticPools(pools, family, labels).pools.length > 0);
-    if (usable.length > 0) return usable;
-    return ([4, 6] as const).filter((family) => pools.some(({ cidr }) => familyOfPrefix(cidr) === family));
+    return servedFamilies(pools, labels, asked);
   }
 }

@@ -7,7 +7,7 @@
 import { statSync } from "node:fs";
 import type { Assigned } from "../../ipam/plan.ts";
 import { type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
-import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
+import { assign, checkOwner, checkSameAddresses, withWishes } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { finishEarlierDel, makeUpForMissingDel } from "./del.ts";
@@ -23,10 +23,11 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
     checkOwner(context, request);
     if (known !== undefined) return repeated(context, request, known);
     checkNetns(request.netns);
-    const assigned = await assign(context, request, identity);
-    const attachment = await wire(context, request, identity, assigned);
+    const wished = await withWishes(context, request, identity);
+    const assigned = await assign(context, wished, identity);
+    const attachment = await wire(context, wished, identity, assigned);
     context.changed(attachment.addresses);
-    return addResult(request.config, attachment);
+    return addResult(wished.config, attachment);
   };
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
   return context.locks.run(attachmentName(request), async () => {
@@ -62,7 +63,7 @@ function checkNetns(netns: string): void {
 async function wire(
   context: CniContext,
   request: CniRequest,
-  { namespace, pod, handle, hostInterface }: Identity,
+  { namespace, pod, uid, handle, hostInterface }: Identity,
   assigned: readonly Assigned[],
 ): Promise<Attachment> {
   const { containerID, ifName, netns, config } = request;
@@ -79,6 +80,7 @@ async function wire(
     const attachment: Attachment = {
       ...{ containerID, ifName, network: config.name, handle, namespace, pod },
       ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
+      ...(uid === "" ? {} : { uid }),
     };
     context.attachments.putAsOwner(attachment);
     return attachment;
