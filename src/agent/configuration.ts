@@ -1,20 +1,21 @@
 /**
  * What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away.
  */
-import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
+import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
 import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { rulesOf } from "../config/ipam-rules.ts";
-import { type NodeFacts, registerNode } from "../config/node-registration.ts";
+import { differs, type KubernetesFacts, type NodeFacts, registerNode } from "../config/node-registration.ts";
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
-import type { NodeResource } from "../config/resource.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
 import { firstFound, isPodInterface } from "./node-address.ts";
+import type { KubernetesNodeView } from "./node-object.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
@@ -40,6 +41,8 @@ export class Configuration {
   #problemsLogged = "";
   #registering = false;
   #registeredAt = Number.NEGATIVE_INFINITY;
+  #kubernetes: KubernetesNodeView | "absent" | undefined;
+  #registerAfter = false;
   current: Configured | undefined;
 
   constructor(config: AgentConfig, store: Store, log: Log, changed: (configured: Configured) => void) {
@@ -61,7 +64,17 @@ export class Configuration {
   /** What is wrong with the configuration, in words; the rest of it is in force all the same. */
   get problems(): readonly string[] {
     const away = this.#view?.synced === false ? ["etcd does not answer: going on with what was last read"] : [];
-    return [...away, ...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
+    const kubernetes = this.#kubernetes === "absent" ? [`Kubernetes has no Node ${this.#config.nodeName}`] : [];
+    const annotations = typeof this.#kubernetes === "object" ? this.#kubernetes.settings.problems : [];
+    const resources = [...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
+    return [...away, ...kubernetes, ...annotations, ...resources];
+  }
+
+  /** What Kubernetes says of this node. Without it, and while it cannot be asked, what is registered stays. */
+  setKubernetesNode(node: KubernetesNodeView | "absent"): void {
+    this.#kubernetes = node;
+    const own = this.#view?.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
+    if (own !== undefined && differs(own, this.#facts())) void this.#registerChange();
   }
 
   /** Registers the node, however long that takes, then follows the resources. */
@@ -93,6 +106,19 @@ export class Configuration {
     this.#registeredAt = performance.now();
     await this.#register();
     this.#registering = false;
+    if (this.#registerAfter) void this.#registerChange();
+  }
+
+  /** One after the other; what changes meanwhile is in the next. */
+  async #registerChange(): Promise<void> {
+    this.#registerAfter = true;
+    if (this.#registering || this.#stopped) return;
+    this.#registering = true;
+    while (this.#registerAfter) {
+      this.#registerAfter = false;
+      await this.#register();
+    }
+    this.#registering = false;
   }
 
   async #register(): Promise<boolean> {
@@ -117,16 +143,21 @@ export class Configuration {
   }
 
   #facts(): NodeFacts {
-    const { nodeName, labels, asNumber } = this.#config;
+    const { nodeName, labels } = this.#config;
+    const node = typeof this.#kubernetes === "object" ? this.#kubernetes : undefined;
     const links = listLinks();
-    const ipv4Address = this.#config.ipv4Address ?? firstFound(links, 4);
-    const ipv6Address = this.#config.ipv6Address ?? firstFound(links, 6);
+    const ipv4Address =
+      this.#config.ipv4Address ?? annotated(node?.settings.ipv4Address, links) ?? firstFound(links, 4);
+    const ipv6Address =
+      this.#config.ipv6Address ?? annotated(node?.settings.ipv6Address, links) ?? firstFound(links, 6);
+    const { asNumber } = this.#config;
     return {
       nodeName,
       labels,
       ...(asNumber === undefined ? {} : { asNumber }),
       ...(ipv4Address === undefined ? {} : { ipv4Address }),
       ...(ipv6Address === undefined ? {} : { ipv6Address }),
+      ...(node === undefined ? {} : { kubernetes: kubernetesFacts(node) }),
     };
   }
 
@@ -144,7 +175,9 @@ export class Configuration {
     };
     // A level given to this agent itself wins over the cluster's logSeverityScreen.
     if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
-    if (own === undefined || lacks(own, this.#facts())) void this.#registerAgain();
+    // Whose Kubernetes Node is deleted goes away itself: somebody takes back what it holds.
+    const leaves = own === undefined && this.#kubernetes === "absent";
+    if (!leaves && (own === undefined || differs(own, this.#facts()))) void this.#registerAgain();
     const problems = this.problems.join("\n");
     if (problems !== this.#problemsLogged) for (const problem of this.problems) this.#log.warn(problem);
     this.#problemsLogged = problems;
@@ -152,16 +185,18 @@ export class Configuration {
   }
 }
 
-/** Whether a Node resource misses an address, AS number or label that the agent registers. */
-function lacks(own: NodeResource, facts: NodeFacts): boolean {
-  const { bgp } = own.spec;
-  const labels = own.metadata.labels ?? {};
-  return (
-    (facts.ipv4Address !== undefined && bgp?.ipv4Address !== formatPrefix(facts.ipv4Address)) ||
-    (facts.ipv6Address !== undefined && bgp?.ipv6Address !== formatPrefix(facts.ipv6Address)) ||
-    (facts.asNumber !== undefined && bgp?.asNumber !== facts.asNumber) ||
-    Object.entries(facts.labels).some(([key, value]) => labels[key] !== value)
-  );
+function kubernetesFacts({ uid, labels, settings: { asNumber, clusterID } }: KubernetesNodeView): KubernetesFacts {
+  return { uid, labels, ...(asNumber !== undefined && { asNumber }), ...(clusterID !== undefined && { clusterID }) };
+}
+
+/**
+ * The address that an annotation gives to this node, with the length of its link where it says none. Only one that the
+ * node has: Calico's annotations outlive it, and the address they had.
+ */
+function annotated(text: string | undefined, links: readonly Link[]): AddressWithLength | undefined {
+  if (text === undefined) return undefined;
+  const wanted = formatAddress((parseAddressWithLength(text)?.address ?? parseAddress(text)) as Address);
+  return links.flatMap(({ addresses }) => addresses).find(({ address }) => formatAddress(address) === wanted);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Pods of Kubernetes at ADD, by the CNI protocol: what annotations come to, and what is said when they cannot be read. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { servedFamilies } from "../../ipam/choose-pools.ts";
 import { poolOf } from "../../ipam/world-for-tests.ts";
 import { MemoryCluster } from "../cluster/memory-cluster-for-tests.ts";
