@@ -26,6 +26,9 @@ import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
+import { drainRoutes } from "./drain-routes.ts";
+import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
+import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
@@ -91,29 +94,49 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const announce = () => {
     const { current } = configuration;
     if (current === undefined || !loaded) return;
-    routing.announce(originate(pods.allocator.blocks(), pods.addresses(), current.pools));
+    routing.announce(drain.announced(originate(pods.allocator.blocks(), pods.addresses(), current.pools)));
   };
   const update = () => {
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(peerConfigs(current.node), [], listens(current.node));
+    routing.setPeers(drain.peers(peerConfigs(current.node)), [], listens(current.node));
+    drain.holdDown();
   };
-  const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
+  const drain = new NodeDrain({
+    log: log.child({ part: "drain" }),
+    neighbors: () => routing.speaker.neighbors,
+    tell: (fact) => routing.tell(fact),
+    pods: () => movablePods(pods.attachments(), kubernetes?.pods),
+    changed: update,
+  });
+  const kubernetes = followKubernetes(cluster, {
+    nodeName: config.nodeName,
+    log: log.child({ part: "kubernetes" }),
+    changed(node) {
+      configuration.setKubernetesNode(node);
+      drain.setNode(node === "absent" ? undefined : node);
+    },
+    facts: () => ({ ready: notReady().length === 0, leaving: drain.leaving, ...sessions(routing) }),
+  });
+  const kubernetesPods = kubernetes?.pods;
+  const pods = new Pods({ ...config, kubernetesPods, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);
     update();
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
+  const kubernetesProblems = () => [...(kubernetes?.node.problems ?? []), ...(kubernetes?.pods.problems ?? [])];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems],
+      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems, ...kubernetesProblems()],
+      drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -124,6 +147,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   return {
     socketRoutes: {
       ...routes.socket,
+      ...drainRoutes({ node: config.nodeName, drain, podsLeft: () => pods.count }),
       "POST /cni": async (body: Uint8Array) => {
         const { ok, output } = await pods.serve(body);
         return { status: ok ? 200 : 500, body: output };
@@ -131,11 +155,14 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     } satisfies Routes,
     httpRoutes: routes.http,
     async run() {
+      await firstLook(kubernetes);
       await configuration.start();
       await pods.start();
+      drain.start();
       loaded = true;
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
+      kubernetes?.node.start();
     },
     async quiet() {
       await pods.quiet();
@@ -143,13 +170,20 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       await setImmediate();
     },
     async stop() {
+      await drain.stop();
       configuration.stop();
       pods.stop();
+      await kubernetes?.node.stop();
+      kubernetes?.pods.stop();
       cluster?.close();
       await routing.stop();
       await store.close();
     },
   };
+}
+
+function sessions({ speaker: { neighbors } }: Routing) {
+  return { peers: neighbors.length, established: neighbors.filter(({ peer }) => peer.session !== undefined).length };
 }
 
 function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {

@@ -1,21 +1,20 @@
 /**
  * What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away.
  */
-import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
-import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
+import type { AddressWithLength } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
 import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { rulesOf } from "../config/ipam-rules.ts";
-import { differs, type KubernetesFacts, type NodeFacts, registerNode } from "../config/node-registration.ts";
+import { differs, type NodeFacts, registerNode } from "../config/node-registration.ts";
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
 import { firstFound, isPodInterface } from "./node-address.ts";
-import type { KubernetesNodeView } from "./node-object.ts";
+import { annotated, type KubernetesNodeView, kubernetesFacts } from "./node-object.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
@@ -183,20 +182,6 @@ export class Configuration {
     this.#problemsLogged = problems;
     this.#changed(this.current);
   }
-}
-
-function kubernetesFacts({ uid, labels, settings: { asNumber, clusterID } }: KubernetesNodeView): KubernetesFacts {
-  return { uid, labels, ...(asNumber !== undefined && { asNumber }), ...(clusterID !== undefined && { clusterID }) };
-}
-
-/**
- * The address that an annotation gives to this node, with the length of its link where it says none. Only one that the
- * node has: Calico's annotations outlive it, and the address they had.
- */
-function annotated(text: string | undefined, links: readonly Link[]): AddressWithLength | undefined {
-  if (text === undefined) return undefined;
-  const wanted = formatAddress((parseAddressWithLength(text)?.address ?? parseAddress(text)) as Address);
-  return links.flatMap(({ addresses }) => addresses).find(({ address }) => formatAddress(address) === wanted);
 }
 
 /**

@@ -73,6 +73,7 @@ export class KubernetesPods implements OwnPods {
   readonly #pods = new Map<string, OwnPod>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #problems = new Map<string, string>();
+  readonly #seen = Promise.withResolvers<void>();
   readonly #watches: readonly Watch[];
 
   constructor(options: KubernetesPodsOptions) {
@@ -83,7 +84,10 @@ export class KubernetesPods implements OwnPods {
       cluster.watch<PodObject, OwnPod>(
         { type: PODS, fieldSelector: `spec.nodeName=${nodeName}` },
         readPod,
-        this.#into("this node's pods", this.#pods, changed),
+        this.#into("this node's pods", this.#pods, () => {
+          this.#seen.resolve();
+          changed();
+        }),
       ),
       cluster.watch<KubeObject, Namespace>(
         { type: NAMESPACES },
@@ -91,6 +95,11 @@ export class KubernetesPods implements OwnPods {
         this.#into("namespaces", this.#namespaces, nothing),
       ),
     ];
+  }
+
+  /** Resolves when the pods were read for the first time. */
+  get firstLook(): Promise<void> {
+    return this.#seen.promise;
   }
 
   get pods(): ReadonlyMap<string, OwnPod> {

@@ -1,7 +1,10 @@
 /** What a Kubernetes Node says to the agent on it: labels, settings in annotations, and what is to become of it. */
-import { parseAddress } from "../../ipam/net/address.ts";
+import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import type { KubeObject } from "../cluster/port.ts";
 import { type NodeAnnotations, readNodeAnnotations } from "../config/node-annotations.ts";
+import type { KubernetesFacts } from "../config/node-registration.ts";
+import type { Link } from "../kernel/links.ts";
 
 export interface NodeObject extends KubeObject {
   readonly spec?: { readonly unschedulable?: boolean; readonly taints?: readonly Taint[] };
@@ -47,7 +50,7 @@ export interface KubernetesNodeView {
 /** With it a node can join (kubelet --register-with-taints) without getting pods before it can carry their traffic. */
 export const AGENT_TAINT = "overland.dev/agent-not-ready";
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
-/** Kubernetes: the label excludes whatever its value; Calico: only "true". An empty one is how kubeadm writes it. */
+/** As in Kubernetes the label excludes whatever its value. */
 const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
 const NETWORK = "NetworkUnavailable";
 
@@ -62,7 +65,7 @@ export function readNode({ metadata, spec = {}, status = {} }: NodeObject): Kube
     internalAddresses: addresses
       .filter(({ type, address }) => type === "InternalIP" && parseAddress(address) !== undefined)
       .map(({ address }) => address),
-    excludedFromExternalLoadBalancers: labels[EXCLUDED] !== undefined && labels[EXCLUDED] !== "false",
+    excludedFromExternalLoadBalancers: labels[EXCLUDED] !== undefined,
     shutsDown: conditions.some(isShutdown),
     outOfService: taints.some(({ key }) => key === OUT_OF_SERVICE),
     agentTaint: taints.some(({ key }) => key === AGENT_TAINT),
@@ -77,4 +80,22 @@ export function conditionOf(status: string, reason = "", message = ""): Required
 /** kubelet's graceful node shutdown (KEP-2000) says so in the Ready condition before it ends the first pod. */
 function isShutdown({ type, status, message = "" }: NodeCondition): boolean {
   return type === "Ready" && status !== "True" && message.includes("node is shutting down");
+}
+
+export function kubernetesFacts({
+  uid,
+  labels,
+  settings: { asNumber, clusterID },
+}: KubernetesNodeView): KubernetesFacts {
+  return { uid, labels, ...(asNumber !== undefined && { asNumber }), ...(clusterID !== undefined && { clusterID }) };
+}
+
+/**
+ * The address that an annotation gives to this node, with the length of its link where it says none. Only one that the
+ * node has: Calico's annotations outlive it, and the address they had.
+ */
+export function annotated(text: string | undefined, links: readonly Link[]): AddressWithLength | undefined {
+  if (text === undefined) return undefined;
+  const wanted = formatAddress((parseAddressWithLength(text)?.address ?? parseAddress(text)) as Address);
+  return links.flatMap(({ addresses }) => addresses).find(({ address }) => formatAddress(address) === wanted);
 }

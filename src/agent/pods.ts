@@ -7,9 +7,10 @@ import type { Address, Family } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { PrefixMap } from "../../ipam/net/prefix-map.ts";
 import type { Store } from "../../ipam/store.ts";
-import { Attachments } from "../cni/attachments.ts";
+import { type Attachment, Attachments } from "../cni/attachments.ts";
 import type { CniContext } from "../cni/context.ts";
 import { finishPending } from "../cni/del.ts";
+import type { Identity } from "../cni/identity.ts";
 import { Locks } from "../cni/locks.ts";
 import { PendingDeletes } from "../cni/pending-deletes.ts";
 import { type CniAnswer, serveCni } from "../cni/serve.ts";
@@ -17,6 +18,7 @@ import { listLinks } from "../kernel/links.ts";
 import { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
+import type { KubernetesPods } from "./kubernetes-pods.ts";
 import { type ReclaimTerms, Reconciler } from "./reconcile.ts";
 
 const PENDING_RETRY_MS = 5_000;
@@ -30,6 +32,8 @@ export interface PodsOptions {
   readonly store: Store;
   readonly reclaim: ReclaimTerms;
   readonly log: Log;
+  /** Undefined: no Kubernetes. */
+  readonly kubernetesPods: Pick<KubernetesPods, "podFor" | "isGone"> | undefined;
   /** Blocks, or addresses outside of them, changed: so does what the node announces. */
   readonly changed: () => void;
 }
@@ -67,7 +71,7 @@ export class Pods {
     this.#attachments = Attachments.open(stateDir);
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
-    this.#context = this.#contextOf(log);
+    this.#context = this.#contextOf(options);
     const { allocator } = this;
     this.#reconciler = new Reconciler({ ...options, allocator, terms: options.reclaim, context: this.#context });
   }
@@ -83,6 +87,10 @@ export class Pods {
   /** What this node goes on without, and what it found, in words. */
   get problems(): readonly string[] {
     return [...this.#unreadable(), ...this.#reconciler.problems()];
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#attachments.all();
   }
 
   addresses(): readonly Address[] {
@@ -200,7 +208,7 @@ export class Pods {
     if (addresses.some((address) => this.#own.longest(address) === undefined)) this.#options.changed();
   }
 
-  #contextOf(log: Log): CniContext {
+  #contextOf({ log, kubernetesPods }: PodsOptions): CniContext {
     return {
       allocator: this.allocator,
       network: this.#network,
@@ -209,6 +217,7 @@ export class Pods {
       locks: new Locks(),
       log,
       families: (asked) => this.#families(asked),
+      ...(kubernetesPods && { kubernetesPod: (pod: Identity) => kubernetesPods.podFor(pod) }),
       mtu: () => this.#mtu,
       changed: (addresses) => this.#podChanged(addresses),
       unavailable: () => {

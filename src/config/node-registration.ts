@@ -36,7 +36,8 @@ export type Registered =
 
 /**
  * Writes the Node resource. Labels and fields that the agent says nothing about stay as they are; an address it no
- * longer has goes, and so does what the Kubernetes Node said before and no longer says. Rejects with StoreUnavailable when the store does not answer.
+ * longer has goes, and so does what the Kubernetes Node said before and no longer says. Rejects with StoreUnavailable
+ * when the store does not answer.
  */
 export async function registerNode(store: Store, facts: NodeFacts): Promise<Registered> {
   const { resources } = await getResources(store, "Node", [facts.nodeName]);
