@@ -4,6 +4,7 @@ import { familyOfPrefix, parsePrefix } from "./net/prefix.ts";
 import type { AssignRequest } from "./plan.ts";
 import { automaticPools, findPool, type Pool, poolText, whyNotForPods } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
+import type { Labels } from "./selector.ts";
 import type { View } from "./view.ts";
 
 /** Of the family, at least one; those that the request names bypass selectors and assignmentMode, as in Calico. */
@@ -25,6 +26,26 @@ export function choosePools(view: View, request: AssignRequest, family: Family):
   const { pools, reasons } = automaticPools(all, family, view.labels, request.namespaceLabels);
   return pools.length > 0 ? pools : noPool(view, family, reasons);
 }
+
+/**
+ * Families that a request which asks for none gets: those of pools it names, and those with a pool that serves it
+ * unasked. A family whose pools are all switched off or full is asked for all the same: the refusal says why.
+ */
+export function servedFamilies(
+  all: readonly Pool[],
+  labels: Labels,
+  { pools: names = [], namespaceLabels }: Pick<AssignRequest, "pools" | "namespaceLabels">,
+): readonly Family[] {
+  const isNamed = (family: Family) =>
+    names.some((text) => familyOfPool(findPool(all, text, parsePrefix(text))) === family);
+  const served = FAMILIES.filter(
+    (family) => isNamed(family) || automaticPools(all, family, labels, namespaceLabels).pools.length > 0,
+  );
+  return served.length > 0 ? served : FAMILIES.filter((family) => all.some((pool) => familyOfPool(pool) === family));
+}
+
+const FAMILIES = [4, 6] as const;
+const familyOfPool = (pool: Pool | undefined): Family | undefined => pool && familyOfPrefix(pool.cidr);
 
 /** `there are: v4 (10.244.0.0/16)` */
 export function thereAre(pools: readonly Pool[]): string {

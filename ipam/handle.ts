@@ -11,6 +11,8 @@ export interface Workload {
   readonly handle: string;
   readonly namespace?: string;
   readonly pod?: string;
+  /** Of the pod, in Kubernetes. */
+  readonly uid?: string;
   readonly containerID: string;
   readonly ifName: string;
 }

@@ -30,7 +30,10 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
+import { drainRoutes } from "./drain-routes.ts";
+import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
+import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
@@ -100,22 +103,44 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const announce = () => {
     const { current } = configuration;
     if (current === undefined || !loaded) return;
-    routing.announce(originate(pods.allocator.blocks(), pods.addresses(), current.pools));
+    routing.announce(drain.announced(originate(pods.allocator.blocks(), pods.addresses(), current.pools)));
   };
   const update = () => {
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(
-      peerConfigs(current.node, (key) => passwords.of(key)),
-      [],
-      listens(current.node),
-    );
+    const configs = peerConfigs(current.node, (key) => passwords.of(key));
+    routing.setPeers(drain.peers(configs), [], listens(current.node));
+    drain.holdDown();
   };
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
+  const drain = new NodeDrain({
+    log: log.child({ part: "drain" }),
+    neighbors: () => routing.speaker.neighbors,
+    tell: (fact) => routing.tell(fact),
+    pods: () => movablePods(pods.attachments(), kubernetes?.pods),
+    changed: update,
+  });
+  const kubernetes = followKubernetes(cluster, {
+    nodeName: config.nodeName,
+    log: log.child({ part: "kubernetes" }),
+    changed(node) {
+      configuration.setKubernetesNode(node);
+      drain.setNode(node === "absent" ? undefined : node);
+    },
+    facts: () => ({ ready: notReady().length === 0, leaving: drain.leaving, ...sessions(routing) }),
+  });
+  const kubernetesPods = kubernetes?.pods;
   const runDir = dirname(config.socket);
-  const pods = new Pods({ ...config, runDir, store, log: log.child({ part: "cni" }), changed: announce });
+  const pods = new Pods({
+    ...config,
+    runDir,
+    kubernetesPods,
+    store,
+    log: log.child({ part: "cni" }),
+    changed: announce,
+  });
   const services = new ServiceRoutes({
     ...config,
     cluster,
@@ -138,13 +163,17 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
+  const kubernetesProblems = () => [...(kubernetes?.node.problems ?? []), ...(kubernetes?.pods.problems ?? [])];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [configuration, passwords, masquerade, pods, networkList, services].flatMap(({ problems }) => problems),
+      problems: [configuration, passwords, masquerade, pods, networkList, services]
+        .flatMap(({ problems }) => problems)
+        .concat(kubernetesProblems()),
+      drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -155,6 +184,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   return {
     socketRoutes: {
       ...servicePages(services, routes.socket),
+      ...drainRoutes({ node: config.nodeName, drain, podsLeft: () => pods.count }),
       "POST /cni": async (body: Uint8Array) => {
         const { ok, output } = await pods.serve(body);
         return { status: ok ? 200 : 500, body: output };
@@ -162,12 +192,15 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     } satisfies Routes,
     httpRoutes: routes.http,
     async run() {
+      await firstLook(kubernetes);
       await configuration.start();
       await pods.start();
+      drain.start();
       loaded = true;
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
       networkList.write();
+      kubernetes?.node.start();
     },
     async quiet() {
       await pods.quiet();
@@ -175,16 +208,23 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       await setImmediate();
     },
     async stop() {
+      await drain.stop();
       configuration.stop();
       networkList.stop();
       passwords.stop();
       pods.stop();
       services.stop();
+      await kubernetes?.node.stop();
+      kubernetes?.pods.stop();
       cluster?.close();
       await routing.stop();
       await store.close();
     },
   };
+}
+
+function sessions({ speaker: { neighbors } }: Routing) {
+  return { peers: neighbors.length, established: neighbors.filter(({ peer }) => peer.session !== undefined).length };
 }
 
 function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {

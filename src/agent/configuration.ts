@@ -1,26 +1,23 @@
 /**
  * What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away.
  */
-import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
+import type { Family } from "../../ipam/net/address.ts";
+import type { AddressWithLength } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
 import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { rulesOf } from "../config/ipam-rules.ts";
-import { type NodeFacts, registerNode } from "../config/node-registration.ts";
+import { differs, type NodeFacts } from "../config/node-registration.ts";
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
-import type { NodeResource } from "../config/resource.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
 import type { Link } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
 import { AddressDetection, type DetectionPorts } from "./address-detection.ts";
 import { isPodInterface } from "./node-address.ts";
-
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 5_000;
-/** Between two times that a Node resource which somebody changed is put right. */
-const AGAIN_MS = 5_000;
+import { annotated, type KubernetesNodeView, kubernetesFacts } from "./node-object.ts";
+import { Registration } from "./registration.ts";
 
 export interface Configured {
   readonly node: NodeConfig;
@@ -41,17 +38,16 @@ export interface ConfigurationOptions {
 export class Configuration {
   readonly #config: AgentConfig;
   readonly #addresses: AddressDetection;
+  readonly #registration: Registration;
+  readonly #ports: DetectionPorts;
   readonly #store: Store;
   readonly #log: Log;
   readonly #changed: (configured: Configured) => void;
   #view: ResourceView | undefined;
-  #registrationProblem: string | undefined = "the node is not registered yet";
   #stopWatch: (() => void) | undefined;
   #stopped = false;
   #problemsLogged = "";
-  #registering = false;
-  #registerWanted = false;
-  #registeredAt = Number.NEGATIVE_INFINITY;
+  #kubernetes: KubernetesNodeView | "absent" | undefined;
   current: Configured | undefined;
 
   constructor({ config, store, log, ports, changed }: ConfigurationOptions) {
@@ -59,12 +55,14 @@ export class Configuration {
     this.#store = store;
     this.#log = log;
     this.#changed = changed;
-    const again = () => void this.#registerAgain("the addresses of this node changed; registering them");
+    this.#ports = ports;
+    this.#registration = new Registration({ ...config, store, log, facts: () => this.#facts() });
+    const again = () => void this.#registration.again("the addresses of this node changed; registering them");
     this.#addresses = new AddressDetection({ ...config, ports, log, changed: again });
   }
 
   get notReady(): string[] {
-    if (this.#registrationProblem !== undefined) return [this.#registrationProblem];
+    if (this.#registration.problem !== undefined) return [this.#registration.problem];
     if (this.current === undefined) return ["the resources are not read yet"];
     const { ipv4, ipv6 } = this.current.node;
     return ipv4 === undefined && ipv6 === undefined
@@ -75,17 +73,24 @@ export class Configuration {
   /** What is wrong with the configuration, in words; the rest of it is in force all the same. */
   get problems(): readonly string[] {
     const away = this.#view?.synced === false ? ["etcd does not answer: going on with what was last read"] : [];
-    const { problems } = this.#addresses;
-    return [...away, ...problems, ...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
+    const kubernetes = this.#kubernetes === "absent" ? [`Kubernetes has no Node ${this.#config.nodeName}`] : [];
+    const annotations = typeof this.#kubernetes === "object" ? this.#kubernetes.settings.problems : [];
+    const resources = [...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
+    return [...away, ...this.#addresses.problems, ...kubernetes, ...annotations, ...resources];
+  }
+
+  /** What Kubernetes says of this node. Without it, and while it cannot be asked, what is registered stays. */
+  setKubernetesNode(node: KubernetesNodeView | "absent"): void {
+    this.#kubernetes = node;
+    const own = this.#view?.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
+    if (own !== undefined && differs(own, this.#facts()))
+      void this.#registration.again("the Kubernetes Node says otherwise than what is registered; registering it");
   }
 
   /** Registers the node, however long that takes, then follows the resources. */
   async start(): Promise<void> {
     await this.#addresses.start();
-    for (let wait = FIRST_RETRY_MS; !this.#stopped; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
-      if (await this.#register()) break;
-      await new Promise((resolve) => setTimeout(resolve, wait).unref());
-    }
+    await this.#registration.start();
     if (this.#stopped) return;
     this.#stopWatch = watchResources(this.#store, {
       changed: (view) => this.#take(view),
@@ -96,58 +101,30 @@ export class Configuration {
   stop(): void {
     this.#stopped = true;
     this.#addresses.stop();
+    this.#registration.stop();
     this.#stopWatch?.();
-  }
-
-  /** What this agent knows goes into the Node resource once more, until it is there. */
-  async #registerAgain(why: string): Promise<void> {
-    this.#registerWanted = true;
-    if (this.#registering || this.#stopped) return;
-    this.#registering = true;
-    this.#log.warn(why);
-    while (this.#registerWanted && !this.#stopped) {
-      this.#registerWanted = false;
-      // Two agents of one name would write it in turn as fast as etcd allows.
-      const wait = this.#registeredAt + AGAIN_MS - performance.now();
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
-      this.#registeredAt = performance.now();
-      if (!(await this.#register())) this.#registerWanted = true;
-    }
-    this.#registering = false;
-  }
-
-  async #register(): Promise<boolean> {
-    try {
-      const registered = await registerNode(this.#store, this.#facts());
-      if ("refusals" in registered) {
-        this.#problem(`node ${this.#config.nodeName} cannot be registered: ${registered.refusals.join("; ")}`);
-        return false;
-      }
-      this.#registrationProblem = undefined;
-      this.#log.info("node registered", { outcome: registered.outcome });
-      return true;
-    } catch (error) {
-      this.#problem(`etcd does not answer: ${(error as Error).message}`);
-      return false;
-    }
-  }
-
-  #problem(text: string): void {
-    if (text !== this.#registrationProblem) this.#log.warn(text);
-    this.#registrationProblem = text;
   }
 
   #facts(): NodeFacts {
     const { nodeName, labels, asNumber } = this.#config;
-    const ipv4Address = this.#addresses.of(4);
-    const ipv6Address = this.#addresses.of(6);
+    const node = typeof this.#kubernetes === "object" ? this.#kubernetes : undefined;
+    const ipv4Address = this.#addressOf(4, node?.settings.ipv4Address);
+    const ipv6Address = this.#addressOf(6, node?.settings.ipv6Address);
     return {
       nodeName,
       labels,
       ...(asNumber === undefined ? {} : { asNumber }),
       ...(ipv4Address === undefined ? {} : { ipv4Address }),
       ...(ipv6Address === undefined ? {} : { ipv6Address }),
+      ...(node === undefined ? {} : { kubernetes: kubernetesFacts(node) }),
     };
+  }
+
+  /** What the agent's configuration gives wins, then the annotation, then what is found on the links. */
+  #addressOf(family: Family, annotation: string | undefined): AddressWithLength | undefined {
+    const { kind } = family === 4 ? this.#config.ipv4Address : this.#config.ipv6Address;
+    const said = kind === "detected" ? annotated(annotation, this.#ports.links()) : undefined;
+    return said ?? this.#addresses.of(family);
   }
 
   #take(view: ResourceView): void {
@@ -164,26 +141,16 @@ export class Configuration {
     };
     // A level given to this agent itself wins over the cluster's logSeverityScreen.
     if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
-    if (own === undefined || lacks(own, this.#facts())) {
-      void this.#registerAgain("the Node resource lacks what this agent registered; writing it again");
+    // Whose Kubernetes Node is deleted goes away itself: somebody takes back what it holds.
+    const leaves = own === undefined && this.#kubernetes === "absent";
+    if (!leaves && (own === undefined || differs(own, this.#facts()))) {
+      void this.#registration.again("the Node resource lacks what this agent registered; writing it again", true);
     }
     const problems = this.problems.join("\n");
     if (problems !== this.#problemsLogged) for (const problem of this.problems) this.#log.warn(problem);
     this.#problemsLogged = problems;
     this.#changed(this.current);
   }
-}
-
-/** Whether a Node resource misses an address, AS number or label that the agent registers. */
-function lacks(own: NodeResource, facts: NodeFacts): boolean {
-  const { bgp } = own.spec;
-  const labels = own.metadata.labels ?? {};
-  return (
-    (facts.ipv4Address !== undefined && bgp?.ipv4Address !== formatPrefix(facts.ipv4Address)) ||
-    (facts.ipv6Address !== undefined && bgp?.ipv6Address !== formatPrefix(facts.ipv6Address)) ||
-    (facts.asNumber !== undefined && bgp?.asNumber !== facts.asNumber) ||
-    Object.entries(facts.labels).some(([key, value]) => labels[key] !== value)
-  );
 }
 
 /**

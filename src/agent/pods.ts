@@ -2,14 +2,15 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Allocator } from "../../ipam/allocator.ts";
+import { servedFamilies } from "../../ipam/choose-pools.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
-import { familyOfPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { PrefixMap } from "../../ipam/net/prefix-map.ts";
-import { automaticPools } from "../../ipam/pool.ts";
 import type { Store } from "../../ipam/store.ts";
-import { Attachments } from "../cni/attachments.ts";
+import { type Attachment, Attachments } from "../cni/attachments.ts";
 import type { CniContext } from "../cni/context.ts";
 import { finishPending } from "../cni/del.ts";
+import type { Identity } from "../cni/identity.ts";
 import { Locks } from "../cni/locks.ts";
 import { PendingDeletes } from "../cni/pending-deletes.ts";
 import { type CniAnswer, serveCni } from "../cni/serve.ts";
@@ -17,6 +18,7 @@ import { listLinks } from "../kernel/links.ts";
 import { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
+import type { KubernetesPods } from "./kubernetes-pods.ts";
 import { type ReclaimTerms, Reconciler } from "./reconcile.ts";
 
 const PENDING_RETRY_MS = 5_000;
@@ -32,6 +34,8 @@ export interface PodsOptions {
   readonly store: Store;
   readonly reclaim: ReclaimTerms;
   readonly log: Log;
+  /** Undefined: no Kubernetes. */
+  readonly kubernetesPods: Pick<KubernetesPods, "podFor" | "isGone"> | undefined;
   /** Blocks, or addresses outside of them, changed: so does what the node announces. */
   readonly changed: () => void;
 }
@@ -69,7 +73,7 @@ export class Pods {
     this.#attachments = Attachments.open(runDir, stateDir);
     for (const problem of this.#attachments.damaged) log.error("an attachment's file cannot be read", { problem });
     this.#pending = new PendingDeletes(stateDir);
-    this.#context = this.#contextOf(log);
+    this.#context = this.#contextOf(options);
     const { allocator } = this;
     this.#reconciler = new Reconciler({ ...options, allocator, terms: options.reclaim, context: this.#context });
   }
@@ -85,6 +89,10 @@ export class Pods {
   /** What this node goes on without, and what it found, in words. */
   get problems(): readonly string[] {
     return [...this.#unreadable(), ...this.#reconciler.problems()];
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#attachments.all();
   }
 
   addresses(): readonly Address[] {
@@ -202,7 +210,7 @@ export class Pods {
     if (addresses.some((address) => this.#own.longest(address) === undefined)) this.#options.changed();
   }
 
-  #contextOf(log: Log): CniContext {
+  #contextOf({ log, kubernetesPods }: PodsOptions): CniContext {
     return {
       allocator: this.allocator,
       network: this.#network,
@@ -210,7 +218,8 @@ export class Pods {
       pending: this.#pending,
       locks: new Locks(),
       log,
-      families: () => this.#families(),
+      families: (asked) => this.#families(asked),
+      ...(kubernetesPods && { kubernetesPod: (pod: Identity) => kubernetesPods.podFor(pod) }),
       mtu: () => this.#mtu,
       changed: (addresses) => this.#podChanged(addresses),
       unavailable: () => {
@@ -221,11 +230,8 @@ export class Pods {
     };
   }
 
-  /** A family whose pools are all switched off or full is asked for all the same: the refusal says why. */
-  #families(): Family[] {
+  #families(asked: Parameters<CniContext["families"]>[0]): readonly Family[] {
     const { pools = [], labels = {} } = this.#configured ?? {};
-    const usable = ([4, 6] as const).filter((family) => automaticPools(pools, family, labels).pools.length > 0);
-    if (usable.length > 0) return usable;
-    return ([4, 6] as const).filter((family) => pools.some(({ cidr }) => familyOfPrefix(cidr) === family));
+    return servedFamilies(pools, labels, asked);
   }
 }

@@ -4,6 +4,7 @@ import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix, type Prefix } from "../../ipam/net/prefix.ts";
 import type { NodeConfig } from "../config/resolve.ts";
 import { peerStatus, type Wall } from "../speaker/status.ts";
+import type { DrainStatus } from "./node-drain.ts";
 
 export interface NodeStatusInput {
   readonly node: string;
@@ -11,6 +12,7 @@ export interface NodeStatusInput {
   readonly startedAt: string;
   readonly notReady: readonly string[];
   readonly problems: readonly string[];
+  readonly drain: DrainStatus;
   readonly neighbors: readonly Neighbor[];
   readonly blocks: readonly Prefix[];
   readonly pods: number;
@@ -28,6 +30,7 @@ export function nodeStatus(input: NodeStatusInput): object {
     ready: notReady.length === 0,
     notReady,
     problems: input.problems,
+    ...(input.drain.by !== undefined && { drain: input.drain }),
     startedAt: input.startedAt,
     peers: input.neighbors.map((neighbor) => peerStatus(neighbor, types, input.wall)),
     blocks: input.blocks.map(formatPrefix),

@@ -4,9 +4,10 @@ import { Failure } from "./failure.ts";
 
 const TIMEOUT_MS = 5000;
 
-/** What `GET path` answers, as data. Every way to fail is a sentence. */
-export async function askAgent(socket: string, path: string): Promise<unknown> {
-  const { status, body } = await get(socket, path);
+/** What the path answers, as data. Every way to fail is a sentence. */
+export async function askAgent(socket: string, path: string, method: "GET" | "POST" = "GET"): Promise<unknown> {
+  const { status, body } = await answerOf(socket, path, method);
+  if (status === 400) throw new Failure(errorIn(body), 2);
   if (status !== 200)
     throw new Failure(`the agent at ${socket} answered ${path} with ${status}: ${body.slice(0, 500).trim()}`);
   try {
@@ -16,10 +17,19 @@ export async function askAgent(socket: string, path: string): Promise<unknown> {
   }
 }
 
-function get(socket: string, path: string): Promise<{ status: number; body: string }> {
+/** What is wrong with what was asked for. */
+function errorIn(body: string): string {
+  try {
+    return String((JSON.parse(body) as { error?: unknown }).error ?? body);
+  } catch {
+    return body;
+  }
+}
+
+function answerOf(socket: string, path: string, method: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const asked = request(
-      { socketPath: socket, path, headers: { host: "overland" }, timeout: TIMEOUT_MS },
+      { socketPath: socket, path, method, headers: { host: "overland" }, timeout: TIMEOUT_MS },
       (answer) => {
         let body = "";
         answer.setEncoding("utf8");

@@ -1,4 +1,5 @@
 /** `overland node status`: the BGP sessions of this node, with the columns of calicoctl. */
+import type { DrainStatus } from "../agent/node-drain.ts";
 import { askAgent } from "./agent-client.ts";
 import { Failure } from "./failure.ts";
 import type { OptionValues } from "./options.ts";
@@ -15,6 +16,8 @@ interface Status {
   readonly notReady?: readonly string[];
   /** What was asked for and cannot be, in words. */
   readonly problems?: readonly string[];
+  /** There while somebody wants the node away. */
+  readonly drain?: DrainStatus;
   readonly peers: readonly Peer[];
   readonly blocks?: readonly string[];
   readonly routes?: { readonly installed: number };
@@ -63,6 +66,7 @@ export function statusText(status: Status): string {
   const ready = status.ready ? paint("green", "ready") : paint("yellow", "not ready");
   const lines = [`Node ${status.node}, AS ${status.asNumber}, router ID ${status.routerID}: ${ready}`];
   for (const reason of status.notReady ?? []) lines.push(`  ${reason}`);
+  if (status.drain !== undefined) lines.push(paint("yellow", drainText(status.drain)));
   for (const problem of status.problems ?? []) lines.push(`Problem: ${problem}`);
   if (status.blocks !== undefined) lines.push(`Blocks: ${status.blocks.join(", ") || "none"}`);
   if (status.routes !== undefined) lines.push(`Routes in the kernel: ${status.routes.installed}`);
@@ -75,6 +79,11 @@ export function statusText(status: Status): string {
     lines.push(peers.length === 0 ? `No ${family} peers found.` : table(COLUMNS, peers).trimEnd());
   }
   return `${lines.join("\n")}\n`;
+}
+
+function drainText({ phase, by, message, pods }: DrainStatus): string {
+  const waits = pods.length === 0 ? "" : `, waits for ${pods.join(", ")}`;
+  return `Drained (${phase}${waits}), by ${by ?? "nobody"}: ${message ?? ""}`;
 }
 
 const COLUMNS: readonly Column<Peer>[] = [

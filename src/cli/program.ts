@@ -96,11 +96,28 @@ function addServices(program: Command): void {
 }
 
 function addNode(program: Command): void {
-  const node = program.command("node").description("look at this node");
+  const node = program.command("node").description("look at this node, take it from the network and back");
   withSocketOption(node.command("status"))
     .description("Show the BGP sessions of this node's agent.")
     .addOption(outputOption(["json"]))
     .action(async (options) => (await import("./node-status.ts")).nodeStatus(options));
+  withSocketOption(node.command("drain [NODE]"))
+    .summary("take this node from the network without losing what can go elsewhere")
+    .description(
+      "Take this node from the network: peers are asked to prefer other ways (RFC 8326), addresses of services are " +
+        "withdrawn, then, once its pods are gone, everything; then the sessions are shut down. Waits for all of it.",
+    )
+    .option("--message <TEXT>", "words for the peers (RFC 9003)")
+    .option("--prefer-others <DURATION>", "how long peers get to take other ways (default: 10s)")
+    .option("--pods <DURATION>", "how long pods get to leave before they are cut off (default: 60s)")
+    .option("--no-wait", "only ask for it")
+    .addOption(outputOption(["json"]))
+    .addHelpText("after", "\nExit code: 0 done, 1 it was not or cannot be told, 2 asked wrongly.")
+    .action(async (name, options) => (await import("./node-drain.ts")).drainNode(name, options));
+  withSocketOption(node.command("undrain [NODE]"))
+    .description("Take this node back into the network. A restart of its agent does so, too.")
+    .addOption(outputOption(["json"]))
+    .action(async (name, options) => (await import("./node-drain.ts")).undrainNode(name, options));
 }
 
 function addAgent(program: Command): void {

@@ -9,7 +9,7 @@ import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Assigned } from "../../ipam/plan.ts";
 import { type Pair, WiringFault } from "../kernel/pod-wiring.ts";
-import { assign, checkOwner, checkSameAddresses } from "./assign.ts";
+import { assign, checkOwner, checkSameAddresses, withWishes } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
 import { finishEarlierDel, makeUpForMissingDel } from "./del.ts";
@@ -25,9 +25,10 @@ export function add(context: CniContext, request: CniRequest): Promise<string> {
     checkOwner(context, request);
     if (known !== undefined) return repeated(context, request, known);
     checkNetns(request.netns);
-    const attachment = await attach(context, request, identity);
+    const wished = await withWishes(context, request, identity);
+    const attachment = await attach(context, wished, identity);
     context.changed(attachment.addresses);
-    return addResult(request.config, attachment);
+    return addResult(wished.config, attachment);
   };
   // First the container's requests in line, then those about an interface of the same name: see putAsOwner.
   return context.locks.run(attachmentName(request), async () => {
@@ -100,7 +101,7 @@ function endsOf(context: CniContext, request: CniRequest, { hostInterface }: Ide
 function complete(
   context: CniContext,
   { containerID, ifName, netns, config }: CniRequest,
-  { namespace, pod, handle, hostInterface }: Identity,
+  { namespace, pod, uid, handle, hostInterface }: Identity,
   { pair, assigned }: { readonly pair: Pair; readonly assigned: readonly Assigned[] },
 ): Attachment {
   const mtu = config.mtu ?? context.mtu();
@@ -109,6 +110,7 @@ function complete(
   const attachment: Attachment = {
     ...{ containerID, ifName, network: config.name, handle, namespace, pod },
     ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },
+    ...(uid === "" ? {} : { uid }),
   };
   context.attachments.putAsOwner(attachment);
   return attachment;

@@ -20,9 +20,9 @@ export function readAskedFor(config: Fields, args: ReadonlyMap<string, string>):
     ofArguments(() => addressesIn("CNI_ARGS IP", (args.get("IP") ?? "").split(",").filter(Boolean), false)),
   ];
   const macs = [
-    macIn("runtimeConfig.mac", runtime["mac"]),
-    macIn("args.cni.mac", cniArgs["mac"]),
-    ofArguments(() => macIn("CNI_ARGS MAC", args.get("MAC"))),
+    readMac("runtimeConfig.mac", runtime["mac"]),
+    readMac("args.cni.mac", cniArgs["mac"]),
+    ofArguments(() => readMac("CNI_ARGS MAC", args.get("MAC"))),
   ];
   return {
     addresses: places.find(({ length }) => length > 0) ?? [],
@@ -38,7 +38,7 @@ function addressesIn(field: string, values: readonly unknown[], numbered = true)
 }
 
 /** In lower case; an empty one is as if unsaid. */
-function macIn(field: string, value: unknown): string | undefined {
+export function readMac(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   const text = typeof value === "string" ? value.toLowerCase() : "";
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text)) {

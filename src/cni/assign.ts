@@ -6,14 +6,26 @@ import { type Attachment, pluginOf } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf } from "./context.ts";
 import { CniCode, CniFault } from "./fault.ts";
 import type { Identity } from "./identity.ts";
+import { asThePodWishes } from "./pod-wishes.ts";
 import type { CniRequest } from "./request.ts";
+
+/** What the pod asks for in Kubernetes, before anything is done for it. */
+export async function withWishes(context: CniContext, request: CniRequest, identity: Identity): Promise<CniRequest> {
+  if (identity.namespace === "" || identity.pod === "") return request;
+  const pod = await context.kubernetesPod?.(identity);
+  return pod === undefined ? request : asThePodWishes(request, pod);
+}
 
 export async function assign(
   context: CniContext,
-  { config, containerID, ifName }: CniRequest,
-  { namespace, pod, handle }: Identity,
+  { config, containerID, ifName, namespaceLabels }: CniRequest,
+  { namespace, pod, uid, handle }: Identity,
 ): Promise<readonly Assigned[]> {
-  const families = config.families ?? context.families();
+  const asked = {
+    pools: [...config.pools[4], ...config.pools[6]],
+    ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
+  };
+  const families = config.families ?? context.families(asked);
   if (families.length === 0) {
     const todo = "apply an IPPool whose nodeSelector matches this node: overland get ippools";
     throw new CniFault(CniCode.TryAgainLater, "there is no IPPool that this node may take addresses from", todo);
@@ -24,12 +36,12 @@ export async function assign(
     ifName,
     ...(namespace === "" ? {} : { namespace }),
     ...(pod === "" ? {} : { pod }),
+    ...(uid === "" ? {} : { uid }),
   };
   const { addresses } = config.askedFor;
   try {
     return await context.allocator.assign({
-      ...{ workload, families },
-      ...(config.pools.length === 0 ? {} : { pools: config.pools }),
+      ...{ workload, families, ...asked },
       ...(addresses.length === 0 ? {} : { addresses }),
     });
   } catch (error) {

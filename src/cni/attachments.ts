@@ -18,6 +18,8 @@ export interface Attachment {
   readonly delegated?: boolean;
   readonly namespace: string;
   readonly pod: string;
+  /** Of the pod in Kubernetes; absent: the runtime said none, or the file is of before it was kept. */
+  readonly uid?: string;
   readonly netns: string;
   /** Empty: a newer sandbox of the same pod has the interface of that name now, or another plugin wires the pod. */
   readonly hostInterface: string;

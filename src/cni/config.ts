@@ -8,13 +8,16 @@ import { type Dns, type PrevResult, readDns, readPrevResult } from "./prev-resul
 
 export const SUPPORTED_VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
+export type PoolNames = Readonly<Record<Family, readonly string[]>>;
+
 export interface NetworkConfig {
   readonly cniVersion: string;
   readonly name: string;
   readonly mtu: number | undefined;
   /** Undefined: every family that has a pool. */
   readonly families: readonly Family[] | undefined;
-  readonly pools: readonly string[];
+  /** Names or CIDRs, in order of preference. */
+  readonly pools: PoolNames;
   readonly askedFor: AskedFor;
   /** Calico's container_settings.allow_ip_forwarding. */
   readonly allowForwarding: boolean;
@@ -98,7 +101,7 @@ function readIpam(ipam: Fields): Pick<NetworkConfig, "families" | "pools"> {
   if (asked && families.length === 0) throw wrongField("ipam.assign_ipv4 and ipam.assign_ipv6 are both false");
   return {
     families: asked ? families : undefined,
-    pools: [...poolList("ipam.ipv4_pools", ipv4_pools), ...poolList("ipam.ipv6_pools", ipv6_pools)],
+    pools: { 4: poolList("ipam.ipv4_pools", ipv4_pools), 6: poolList("ipam.ipv6_pools", ipv6_pools) },
   };
 }
 

@@ -1,14 +1,17 @@
 /** What the CNI commands work with. */
 import type { Allocator } from "../../ipam/allocator.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
+import type { AssignRequest } from "../../ipam/plan.ts";
 import { Refusal } from "../../ipam/refusal.ts";
 import { isStoreUnavailable } from "../../ipam/store.ts";
 import type { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Attachment, Attachments } from "./attachments.ts";
 import { CniCode, CniFault } from "./fault.ts";
+import type { Identity } from "./identity.ts";
 import type { Locks } from "./locks.ts";
 import type { PendingDeletes } from "./pending-deletes.ts";
+import type { KubernetesPod } from "./pod-wishes.ts";
 
 export interface CniContext {
   readonly allocator: Pick<Allocator, "assign" | "release" | "assignmentsOf">;
@@ -17,8 +20,13 @@ export interface CniContext {
   readonly pending: PendingDeletes;
   readonly locks: Locks;
   readonly log: Log;
-  /** Families that some pool of this node serves. */
-  families(): readonly Family[];
+  /** Families that some pool of this node serves, of those a pod may use or names. */
+  families(asked: Pick<AssignRequest, "pools" | "namespaceLabels">): readonly Family[];
+  /**
+   * What Kubernetes says of the pod: undefined where it knows none. Throws CniFault when it cannot be asked. Absent:
+   * there is no Kubernetes.
+   */
+  kubernetesPod?(pod: Pick<Identity, "namespace" | "pod" | "uid">): Promise<KubernetesPod | undefined>;
   /** Of the node's uplink. */
   mtu(): number;
   /** A pod with these addresses came or went. */

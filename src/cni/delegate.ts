@@ -6,7 +6,15 @@
 import { type Address, bitsOf, familyOf, formatAddress, sameAddress } from "../../ipam/net/address.ts";
 import { containsAddress, formatPrefix, lastAddress } from "../../ipam/net/prefix.ts";
 import type { Assigned } from "../../ipam/plan.ts";
-import { assign, assignmentDifferences, checkOwner, checkSameAddresses, ownRecord, release } from "./assign.ts";
+import {
+  assign,
+  assignmentDifferences,
+  checkOwner,
+  checkSameAddresses,
+  ownRecord,
+  release,
+  withWishes,
+} from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { prevResultDifferences } from "./check.ts";
 import type { CniContext } from "./context.ts";
@@ -28,11 +36,12 @@ export function addDelegated(context: CniContext, request: CniRequest): Promise<
       return delegateResult(config, known);
     }
     const identity = identityOf(request);
-    const addresses = await usable(context, request, identity);
-    const { handle, namespace, pod } = identity;
+    const addresses = await usable(context, await withWishes(context, request, identity), identity);
+    const { handle, namespace, pod, uid } = identity;
     const attachment: Attachment = {
       ...{ containerID, ifName, network: config.name, handle, namespace, pod, netns, addresses },
       ...{ delegated: true, hostInterface: "", hostMac: "", podMac: "", mtu: 0 },
+      ...(uid === "" ? {} : { uid }),
     };
     try {
       context.attachments.put(attachment);

@@ -5,6 +5,8 @@ import type { CniRequest } from "./request.ts";
 export interface Identity {
   readonly namespace: string;
   readonly pod: string;
+  /** Of the pod in Kubernetes; empty: the runtime says none. */
+  readonly uid: string;
   readonly hostInterface: string;
   readonly handle: string;
 }
@@ -15,6 +17,7 @@ export function identityOf({ args, containerID, ifName, config }: CniRequest): I
   return {
     namespace,
     pod,
+    uid: args.get("K8S_POD_UID") ?? "",
     hostInterface: hostInterfaceName(namespace, pod, ifName, containerID),
     handle: `${config.name}.${containerID}.${ifName}`,
   };

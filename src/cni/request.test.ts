@@ -34,7 +34,12 @@ describe("a CNI request", () => {
     const request = readRequest(message(JSON.stringify({ ...CONFIG, mtu: 1400, ipam }), { ...ENV, CNI_ARGS: args }));
     expect(request).toMatchObject({ command: "ADD", containerID: "c1", netns: "/run/netns/p", ifName: "eth0" });
     expect(request.args.get("K8S_POD_NAME")).toBe("web-0");
-    expect(request.config).toMatchObject({ name: "overland", mtu: 1400, families: [4, 6], pools: ["a", "b"] });
+    expect(request.config).toMatchObject({
+      name: "overland",
+      mtu: 1400,
+      families: [4, 6],
+      pools: { 4: ["a"], 6: ["b"] },
+    });
   });
 
   it.each<[string, object, unknown]>([

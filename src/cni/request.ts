@@ -1,4 +1,5 @@
 /** What a runtime asks of the plugin: its environment variables and the network configuration, checked. */
+import type { Labels } from "../../ipam/selector.ts";
 import { type NetworkConfig, readConfig, SUPPORTED_VERSIONS } from "./config.ts";
 import { CniCode, CniFault } from "./fault.ts";
 
@@ -16,6 +17,8 @@ export interface CniRequest {
   readonly ifName: string;
   readonly args: ReadonlyMap<string, string>;
   readonly config: NetworkConfig;
+  /** Of the pod's namespace, once Kubernetes was asked; undefined: the request comes from none that is known. */
+  readonly namespaceLabels?: Labels;
 }
 
 /** The plugin's message: `NAME=VALUE` per variable and an empty one, each ended by NUL, then stdin as it was. */
