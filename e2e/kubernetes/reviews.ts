@@ -1,7 +1,7 @@
 /** Questions that are asked by creating something that is not kept: who am I, may I, give me a token. */
 import { SERVICE_ACCOUNTS } from "./built-in.ts";
 import type { Identities, Identity } from "./identities.ts";
-import { isMap, type Json, type JsonMap, listAt, mapAt, textAt, timestamp } from "./json.ts";
+import { isMap, type JsonMap, listAt, mapAt, textAt, timestamp } from "./json.ts";
 import { notFound } from "./refusal.ts";
 import { collectionOf, keyOf } from "./resource.ts";
 import { type Deed, isAllowed, rulesOf } from "./rights.ts";
@@ -94,7 +94,7 @@ export const REVIEWS: readonly Review[] = [
 export function reviewed(review: Review, body: unknown, who: Identity, store: Store, identities: Identities): JsonMap {
   const asked: JsonMap = isMap(body) ? body : {};
   const status = review.answer(mapAt(asked, "spec"), who, store, identities);
-  const metadata = { creationTimestamp: null };
+  const metadata = {};
   return {
     kind: review.kind,
     apiVersion: `${review.group}/${review.version}`,
@@ -121,8 +121,8 @@ export function requestedToken(
   return {
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
-    metadata: { name, namespace, creationTimestamp: null },
-    spec: { ...spec, expirationSeconds: seconds } as Json,
+    metadata: { name, namespace },
+    spec: { ...spec, expirationSeconds: seconds },
     status: { token, expirationTimestamp },
   };
 }
