@@ -75,6 +75,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/telemetry",
     "src/api",
     "src/cni",
+    "src/install",
     "src/speaker",
   ]),
   "src/controller": [
@@ -86,6 +87,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/services",
     "src/telemetry",
   ].concat(["src/api"]),
+  "src/install": [],
   "src/lab": [],
   "src/cli": [
     "ipam/net",
@@ -96,6 +98,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/agent",
     "src/controller",
     "src/speaker",
+    "src/install",
     "src/lab",
   ].concat(["bgp/inspect"]),
   src: ["src/cli"],

@@ -18,7 +18,8 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addController, addSpeaker, addResources, addNode, addBgp, addIpam]) add(program);
+  for (const add of [addAgent, addController, addSpeaker, addResources, addNode, addBgp, addIpam, addInstall])
+    add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -52,6 +53,26 @@ function addResources(program: Command): void {
     .description("Check files of resources, without a cluster. What resources are together is only known when applied.")
     .requiredOption(FILES, "files or directories of resources; - reads standard input")
     .action(async (options) => (await import("./manifests.ts")).validate(options));
+}
+
+function addInstall(program: Command): void {
+  const withHost = (command: Command) =>
+    command
+      .option("--bin-dir <DIR>", "where the container runtime looks for plugins", "/opt/cni/bin")
+      .option("--conf-dir <DIR>", "where it looks for networks", "/etc/cni/net.d");
+  withHost(program.command("install-cni"))
+    .summary("put the CNI plugin and its network list on this host")
+    .description("Put the CNI plugin and its network list on this host, each file whole or not at all.")
+    .option("--template <FILE>", "the network list; plugins in it that the host does not have are left out")
+    .option("--plugin <FILE>", "the plugin, if not the one built with this program")
+    .option("--no-list", "only the plugin: the agent writes the list when it is ready (cni.confDir)")
+    .action(async (options) => (await import("./install-cni.ts")).installCni(options));
+  withHost(program.command("uninstall-cni"))
+    .summary("remove from this host what install-cni and the agent put there")
+    .description("Remove the network list, and the plugin unless pods need it to be taken down.")
+    .option("--state-dir <DIR>", "the agent's state: which pods are wired", "/var/lib/overland")
+    .option("--force", "the plugin too, while pods are wired")
+    .action(async (options) => (await import("./install-cni.ts")).uninstallCni(options));
 }
 
 function addNode(program: Command): void {

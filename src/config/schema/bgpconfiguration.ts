@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   asNumber,
   cidr,
+  community,
   communityFault,
   connectRetryTime,
   duration,
@@ -19,17 +20,27 @@ const METRIC = "routes are written with the metric 1024";
 
 const SEVERITIES = ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] as const;
 
-const communityName = text((value) => {
-  if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
-  return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
-});
+/** A pattern: RE2 and JavaScript write "any case" differently. */
+function inAnyCase(word: string): string {
+  return [...word].map((letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`).join("");
+}
+
+const communityName = text(
+  (value) => {
+    if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
+    return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
+  },
+  { minLength: 1, maxLength: 253 },
+);
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
-  logSeverityScreen: text((value) =>
-    SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
-      ? undefined
-      : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+  logSeverityScreen: text(
+    (value) =>
+      SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
+        ? undefined
+        : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+    { pattern: `^(${SEVERITIES.map(inAnyCase).join("|")})$`, maxLength: 7 },
   ).exactOptional(),
   /** Every node peers with every other one; true when not given. */
   nodeToNodeMeshEnabled: z.boolean().exactOptional(),
@@ -45,7 +56,7 @@ export const bgpConfigurationSchema = z.strictObject({
   connectRetryTime: connectRetryTime.exactOptional(),
   /** Names for communities, to be used in prefixAdvertisements. */
   communities: z
-    .array(z.strictObject({ name: communityName, value: text(communityFault) }))
+    .array(z.strictObject({ name: communityName, value: community }))
     .max(500)
     .exactOptional(),
   /** Routes inside cidr are announced with these communities: values, or names of them. */
@@ -83,7 +94,7 @@ export const bgpConfigurationSchema = z.strictObject({
 
 export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
-const DEFAULT_ONLY = ["nodeToNodeMeshEnabled", "asNumber", "nodeMeshMaxRestartTime"];
+export const DEFAULT_ONLY: readonly string[] = ["nodeToNodeMeshEnabled", "asNumber", "nodeMeshMaxRestartTime"];
 
 type Written = Readonly<Record<string, unknown>>;
 
