@@ -43,7 +43,7 @@ export function originOf(resource: Resource): Origin | undefined {
 export function withOrigin(resource: Resource, { uid, definition, generation }: Origin): Resource {
   const marks = { [MANAGED_BY]: "kubernetes", [UID]: uid, [DEFINITION]: definition, [GENERATION]: `${generation}` };
   const { metadata } = withoutOrigin(resource);
-  return { ...resource, metadata: { ...metadata, annotations: { ...metadata.annotations, ...marks } } } as Resource;
+  return { ...resource, metadata: { ...metadata, annotations: { ...metadata.annotations, ...marks } } };
 }
 
 export function withoutOrigin(resource: Resource): Resource {

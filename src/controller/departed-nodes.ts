@@ -3,13 +3,18 @@
  * with the grace time between make it certain; every act says in its transaction that there is no such Node.
  */
 import { audit } from "../../ipam/audit.ts";
-import { IpamRecords, type KeptBlock, keptBlocks, type Takeback, takeback } from "../../ipam/departed.ts";
+import { type KeptBlock, keptBlocks, nodesIn, type Takeback, takeback } from "../../ipam/departed.ts";
 import { affinitiesRoot, affinityOfKey, ipamRoot } from "../../ipam/keys.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { type Reading, readRecords } from "../../ipam/reading.ts";
+import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
+import { rulesOf } from "../config/ipam-rules.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
+import { getResources, listResources } from "../config/resource-store.ts";
+import { IPAM_CONFIGURATION } from "../config/schema/ipamconfiguration.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Fence } from "./leader.ts";
 
@@ -59,7 +64,7 @@ export class DepartedNodes {
     const entries = all ? (await this.#store.list(ipamRoot)).entries : [];
     if (all) {
       this.#readAt = now;
-      this.#lastAll = [...new IpamRecords(entries).nodes()];
+      this.#lastAll = [...nodesIn(readRecords(entries))];
     }
     const findings = all ? audit(entries) : undefined;
     for (const finding of findings ?? []) {
@@ -78,19 +83,20 @@ export class DepartedNodes {
     const kept: KeptBlock[] = [];
     for (const { id } of certain) {
       done.push(...(await this.#takeBack(id)));
-      const left = keptBlocks(await this.#records(), id, this.#wall());
+      const left = keptBlocks(await this.#records(), id, this.#wall(), await this.#rules());
       kept.push(...left);
       if (left.length === 0) await this.#forget(id);
     }
     // What is gone now is no reason to look again.
-    if (certain.length > 0) this.#lastAll = [...(await this.#records()).nodes()];
+    if (certain.length > 0) this.#lastAll = [...nodesIn(await this.#records())];
     return { departed, done, kept, findings };
   }
 
   async #takeBack(node: string): Promise<Takeback[]> {
     const done: Takeback[] = [];
+    const rules = await this.#rules();
     for (let act = 0; act < MOST_ACTS; act++) {
-      const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall());
+      const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall(), rules);
       if (next === undefined) break;
       if (await this.#leader.commit(next.transaction)) {
         this.#tell(next);
@@ -106,8 +112,18 @@ export class DepartedNodes {
     await this.#leader.commit({ expect, put: [], delete: [agentKey(node)] });
   }
 
-  async #records(): Promise<IpamRecords> {
-    return new IpamRecords((await this.#store.list(ipamRoot)).entries);
+  async #records(): Promise<Reading> {
+    return readRecords((await this.#store.list(ipamRoot)).entries);
+  }
+
+  /** How long a released address rests is the cluster's to say. */
+  async #rules(): Promise<Rules> {
+    const [configuration] = (await getResources(this.#store, "IPAMConfiguration", [IPAM_CONFIGURATION])).resources;
+    const { resources } = await listResources(this.#store, "IPReservation");
+    return rulesOf(
+      configuration?.kind === "IPAMConfiguration" ? configuration : undefined,
+      resources.filter((resource) => resource.kind === "IPReservation"),
+    );
   }
 
   /** By keys: a Node that cannot be read is there all the same. */
