@@ -4,13 +4,13 @@
  * certificates.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
-import { must } from "./harness/command.ts";
+import { must, run } from "./harness/command.ts";
 import { eventually } from "./harness/wait.ts";
 import { type Host, openHost } from "./image/container.ts";
 import { type Image, replayDockerfile } from "./image/replay.ts";
@@ -90,9 +90,11 @@ async function startEtcd(): Promise<void> {
       .replace("/certificates/", `${folder}/etcd/certificates/`),
   );
   const [file = "", ...rest] = host.command(["env", `ETCD_UNSUPPORTED_ARCH=${process.arch}`, ...words]);
-  running.push(spawn(file, rest, { stdio: "ignore" }));
+  const log = openSync(join(folder, "etcd.log"), "w");
+  running.push(spawn(file, rest, { stdio: ["ignore", log, log] }));
   await eventually("etcd is healthy, as its readiness probe asks", 60, async () => {
-    expect(await must(host.command(["curl", "-sf", "http://127.0.0.1:12381/health"]))).toContain('"health":"true"');
+    const { stdout } = await run(host.command(["curl", "-s", "http://127.0.0.1:12381/health"]));
+    if (!stdout.includes('"health":"true"')) throw new Error(readFileSync(join(folder, "etcd.log"), "utf8").slice(-2000));
   });
 }
 
