@@ -78,7 +78,15 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/install",
     "src/speaker",
   ]),
-  "src/controller": ["ipam/net", "ipam", "ipam/etcd", "src/config", "src/cluster", "src/services", "src/telemetry"],
+  "src/controller": [
+    "ipam/net",
+    "ipam",
+    "ipam/etcd",
+    "src/config",
+    "src/cluster",
+    "src/services",
+    "src/telemetry",
+  ].concat(["src/api"]),
   "src/install": [],
   "src/lab": [],
   "src/cli": [

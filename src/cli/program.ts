@@ -3,7 +3,7 @@
  * mistakes answer at once.
  */
 import { Command, Option } from "commander";
-import { KUBERNETES_SETTINGS, SETTINGS } from "../config/agent-settings.ts";
+import { CONTROLLER_HTTP, KUBERNETES_SETTINGS, SETTINGS } from "../config/agent-settings.ts";
 import { addBgp } from "./bgp-commands.ts";
 import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
 import { version } from "./version.ts";
@@ -96,11 +96,16 @@ function addController(program: Command): void {
   withSettings(withEtcdOptions(program.command("controller")), KUBERNETES_SETTINGS)
     .summary("run the cluster's controller: one is active, others wait")
     .description(
-      "Run the cluster's controller: it takes back what nodes hold whose Node resource was deleted. Of several that " +
-        "run one is active, the others wait.",
+      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes hold " +
+        "that are gone. Of several that run one is active, the others wait.",
     )
     .option("--grace <DURATION>", "how long a Node must be gone", "5m")
     .option("--interval <DURATION>", "between two looks", "60s")
+    .addOption(
+      new Option("--http <ADDRESS:PORT>", `health and metrics, or "off" (default: ${CONTROLLER_HTTP})`).env(
+        "OVERLAND_CONTROLLER_HTTP",
+      ),
+    )
     .addOption(
       new Option("--log-level <LEVEL>", "how much to log").choices(["debug", "info", "warn", "error"]).default("info"),
     )

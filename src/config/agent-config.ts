@@ -7,6 +7,7 @@ import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/p
 import { AGENT_CONFIG_FILE, AGENT_DEFAULTS, SETTINGS, type Setting } from "./agent-settings.ts";
 import { parseDuration } from "./duration.ts";
 import { type Fault, faultText } from "./fault.ts";
+import { readPeerAddress } from "./peer-address.ts";
 import { type AgentSettings, agentSettingsSchema } from "./schema/agent.ts";
 import { problemsOf } from "./schema/issues.ts";
 import { type FieldPath, pathText, shown } from "./schema/problem.ts";
@@ -220,6 +221,11 @@ function kubernetesOf({ kubernetes = {} }: AgentSettings, env: ConfigSources["en
 function hostnameFaults(name: string): string[] {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return [];
   return [`the machine's name ${shown(name)} cannot be a node's name; give --node-name or $NODENAME`];
+}
+
+/** `127.0.0.1:9180`, `[::]:9180`; undefined: it is none. */
+export function listenAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  return readPeerAddress(text)?.port === undefined ? undefined : httpOf(text);
 }
 
 function cniOf({ cni }: AgentSettings): CniConfig | undefined {

@@ -16,6 +16,9 @@ export const AGENT_DEFAULTS = {
   cniBinDir: "/opt/cni/bin",
 } as const;
 
+/** Where the controller serves health and metrics when nothing else is said. */
+export const CONTROLLER_HTTP = "127.0.0.1:9180";
+
 export interface Setting {
   /** In the file: `etcd.endpoints`. */
   readonly path: string;
