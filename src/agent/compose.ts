@@ -27,11 +27,15 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
+import { Handover } from "./handover.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { nodeStatus } from "./status.ts";
+
+/** Between two looks at whether sessions that nobody asks for may go. */
+const HANDOVER_LOOK_MS = 500;
 
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
@@ -100,12 +104,13 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(
-      peerConfigs(current.node, (key) => passwords.of(key)),
-      [],
-      listens(current.node),
-    );
+    const peers = handover.peers(current.node, routing.speaker, performance.now());
+    routing.setPeers(peers, [], listens(current.node));
+    clearTimeout(again);
+    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
   };
+  const handover = new Handover((node) => peerConfigs(node, (key) => passwords.of(key)));
+  let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration({
@@ -127,7 +132,14 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...passwords.problems, ...masquerade.problems, ...pods.problems],
+      kept: handover.types(),
+      problems: [
+        ...configuration.problems,
+        ...handover.problems(performance.now()),
+        ...passwords.problems,
+        ...masquerade.problems,
+        ...pods.problems,
+      ],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -158,6 +170,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
     async stop() {
       configuration.stop();
+      clearTimeout(again);
       passwords.stop();
       pods.stop();
       cluster?.close();
