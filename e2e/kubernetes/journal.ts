@@ -1,0 +1,61 @@
+/**
+ * Every change, a line of a file, written before anybody is told: a server that is killed has lost nothing it
+ * acknowledged. Read again at the next start.
+ */
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import type { KubeObject } from "./json.ts";
+import type { Store } from "./store.ts";
+
+interface Entry {
+  readonly revision: number;
+  readonly collection: string;
+  readonly key: string;
+  /** Null: it was deleted. */
+  readonly object: KubeObject | null;
+}
+
+/** Keeps the store in the file from now on, after what the file has is in the store again. */
+export function keepIn(file: string, store: Store, keepHistory: boolean): void {
+  for (const { revision, collection, key, object } of entries(file)) {
+    store.record(revision, collection, key, object ?? undefined);
+  }
+  if (!keepHistory) {
+    store.forgetHistory();
+    shorten(file, store);
+  }
+  const descriptor = openSync(file, "a");
+  store.journal = (revision, collection, key, object) =>
+    writeSync(descriptor, line({ revision, collection, key, object: object ?? null }));
+}
+
+const line = (entry: Entry): string => `${JSON.stringify(entry)}\n`;
+
+function entries(file: string): Entry[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((text): Entry[] => {
+      try {
+        return [JSON.parse(text) as Entry];
+      } catch {
+        // The last line of a server that was killed while it wrote.
+        return [];
+      }
+    });
+}
+
+/** Only what there is now, and the counter. */
+function shorten(file: string, store: Store): void {
+  const descriptor = openSync(`${file}.new`, "w");
+  for (const collection of store.names()) {
+    const { keys, get } = store.snapshot(collection, store.revision);
+    for (const key of keys) {
+      const object = get(key);
+      if (object === undefined) continue;
+      writeSync(descriptor, line({ revision: Number(object.metadata.resourceVersion), collection, key, object }));
+    }
+  }
+  writeSync(descriptor, line({ revision: store.revision, collection: "counter", key: "", object: null }));
+  closeSync(descriptor);
+  renameSync(`${file}.new`, file);
+}
