@@ -70,6 +70,15 @@ export interface FsmHost {
   jitter(): number;
 }
 
+/** States from the least to the most advanced. */
+const RANK: readonly StateName[] = ["Idle", "Active", "Connect", "OpenSent", "OpenConfirm", "Established"];
+
+/** Of several machines; the given one among equals. */
+export function mostAdvanced(machines: readonly Fsm[], given: Fsm): Fsm {
+  const rank = (fsm: Fsm) => RANK.indexOf(fsm.state);
+  return machines.reduce((best, fsm) => (rank(fsm) > rank(best) ? fsm : best), given);
+}
+
 /** RFC 8538 3.1: a peer that goes for good takes its routes along. */
 const ENDS_RESTART: readonly number[] = [
   CeaseSubcode.MaximumPrefixes,

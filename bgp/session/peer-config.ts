@@ -56,6 +56,11 @@ export interface PeerConfig {
   readonly connectRetryTime: number;
   /** Seconds the peer may keep our routes while we restart; undefined: graceful restart is not offered. */
   readonly restartTime: number | undefined;
+  /**
+   * Ends without a NOTIFICATION, so that both sides keep the routes as over a restart where both said so (RFC 4724):
+   * when its terms change, or when the peer is removed, too.
+   */
+  readonly endsQuietly?: "on change" | "always";
   /** RFC 8538, the N bit: routes are kept over a NOTIFICATION and an expired hold timer too. */
   readonly restartOnNotification?: boolean;
   /** Seconds that routes of the peer stay as a last resort when the restart time is over (RFC 9494); undefined: off. */
@@ -111,6 +116,8 @@ export function isExternal(config: PeerConfig): boolean {
 
 /** Fields that can change without a new session: what they govern is applied to the routes again instead. */
 const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
+  "name",
+  "endsQuietly",
   "localAddresses",
   "nextHopMode",
   "numAllowedLocalAsNumbers",

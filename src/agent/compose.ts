@@ -34,6 +34,7 @@ import { drainRoutes } from "./drain-routes.ts";
 import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
+import { Handover } from "./handover.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
@@ -41,6 +42,9 @@ import { Pods } from "./pods.ts";
 import { servicePages } from "./service-pages.ts";
 import { ServiceRoutes } from "./services.ts";
 import { nodeStatus } from "./status.ts";
+
+/** Between two looks at whether sessions that nobody asks for may go. */
+const HANDOVER_LOOK_MS = 500;
 
 export interface Agent {
   /** Leaves kernel routes, pods and the peers' memory of us as they are. */
@@ -110,10 +114,14 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    const configs = peerConfigs(current.node, (key) => passwords.of(key));
-    routing.setPeers(drain.peers(configs), [], listens(current.node));
+    const peers = handover.peers(current.node, routing.speaker, performance.now());
+    routing.setPeers(drain.peers(peers), [], listens(current.node));
     drain.holdDown();
+    clearTimeout(again);
+    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
   };
+  const handover = new Handover((node) => peerConfigs(node, (key) => passwords.of(key)));
+  let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const drain = new NodeDrain({
     log: log.child({ part: "drain" }),
@@ -170,9 +178,10 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
+      kept: handover.types(),
       problems: [configuration, passwords, masquerade, pods, networkList, services]
         .flatMap(({ problems }) => problems)
-        .concat(kubernetesProblems()),
+        .concat(handover.problems(performance.now()), kubernetesProblems()),
       drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
@@ -211,6 +220,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       await drain.stop();
       configuration.stop();
       networkList.stop();
+      clearTimeout(again);
       passwords.stop();
       pods.stop();
       services.stop();

@@ -50,6 +50,7 @@ export function peerConfigs(config: NodeConfig, passwordOf: (key: SecretKey) => 
     keepaliveTime: peer.keepaliveTime,
     connectRetryTime: peer.connectRetryTime ?? 5,
     restartTime: peer.maxRestartTime,
+    endsQuietly: "on change",
     longLivedStaleTime: peer.longLivedRestartTime,
     // A reflector's clients choose between the paths themselves, so that ECMP survives it.
     addPath: { send: peer.addPath?.send ?? peer.reflection !== undefined, receive: peer.addPath?.receive ?? true },

@@ -6,6 +6,8 @@ export interface PeerIntent extends PeerTerms {
   /** `mesh/<node>`, `<bgppeer>`, or `<bgppeer>/<node>` for a peering by peerSelector. */
   readonly name: string;
   readonly type: "node-to-node mesh" | "node specific" | "global";
+  /** Name of the node on the other side; undefined: somebody else. */
+  readonly node?: string;
   readonly address: Address;
   readonly port: number;
   /** AS of the other side. */

@@ -101,6 +101,7 @@ class PeerCollection implements PeerSet {
     this.#add({
       name: peering.name,
       type: peering.type,
+      ...(owner !== undefined && { node: owner.name }),
       address,
       port,
       ...ends,
@@ -126,6 +127,7 @@ class PeerCollection implements PeerSet {
     this.#add({
       name: `${peering.name}/${node.name}`,
       type: peering.type,
+      node: node.name,
       address: addressOfFamily(node, family) as Address,
       port: node.settings.listenPort,
       ...ends,
@@ -147,6 +149,7 @@ class PeerCollection implements PeerSet {
     this.#add({
       name: `mesh/${node.name}`,
       type: "node-to-node mesh",
+      node: node.name,
       address: addressOfFamily(node, family) as Address,
       port: node.settings.listenPort,
       asNumber: node.asNumber,

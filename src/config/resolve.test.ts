@@ -61,6 +61,7 @@ describe("the mesh", () => {
     expect(terms).toEqual({
       name: "mesh/n3",
       type: "node-to-node mesh",
+      node: "n3",
       port: 179,
       asNumber: 64512,
       localASNumber: 64512,

@@ -22,6 +22,8 @@ export interface NodeConfig {
   readonly listenPort: number;
   readonly ipv4?: AddressWithLength;
   readonly ipv6?: AddressWithLength;
+  /** Every registered node and its addresses, as text. */
+  readonly nodes: ReadonlyMap<string, readonly string[]>;
   /** Sorted by name within: BGPPeers with an address, BGPPeers with a selector, the mesh. */
   readonly peers: readonly PeerIntent[];
   /** What keeps something that was asked for from happening, in words. */
@@ -75,6 +77,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     listenPort,
     ...(me.ipv4 !== undefined && { ipv4: me.ipv4 }),
     ...(me.ipv6 !== undefined && { ipv6: me.ipv6 }),
+    nodes: new Map(cluster.nodes.map((node) => [node.name, addressesOf(node)])),
     peers: resolved.peers,
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
@@ -85,6 +88,10 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     services: serviceSettingsOf(snapshot, nodeName),
     ...(me.clusterID !== undefined && { reflects: reflectedPools(snapshot) }),
   };
+}
+
+function addressesOf({ ipv4, ipv6 }: KnownNode): string[] {
+  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address)));
 }
 
 function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
