@@ -32,10 +32,7 @@ export class ApiServer {
   static async start(lab: ScenarioLab): Promise<ApiServer> {
     const server = new ApiServer(lab);
     mkdirSync(server.#directory, { recursive: true });
-    const { netns } = lab.plan.etcd;
-    const command = [NODE, "--no-warnings", PROGRAM, "--dir", server.#directory, "--port", "6443"];
-    startIn(netns, [...command, "--address", server.#address], `${lab.plan.log}/api-server.log`);
-    await eventually("the API server answers", 30, async () => (await server.get("/version")) !== undefined);
+    await server.comeBack();
     return server;
   }
 
@@ -87,14 +84,17 @@ export class ApiServer {
     await this.#curl(["-f", "-X", "DELETE"], `${path}?gracePeriodSeconds=0`);
   }
 
-  /** Takes no connections and breaks those there are. */
+  /** Killed: connections are reset, and nobody answers. */
   async goAway(): Promise<void> {
-    await this.#control("/faults/refuse", "{}");
-    await this.#control("/faults/reset", "{}");
+    await end(processIn(this.#lab.plan.etcd.netns, PROGRAM));
   }
 
+  /** With everything it had. */
   async comeBack(): Promise<void> {
-    await this.#control("/faults/clear", "{}");
+    const { plan } = this.#lab;
+    const command = [NODE, "--no-warnings", PROGRAM, "--dir", this.#directory, "--port", "6443", "--keep"];
+    startIn(plan.etcd.netns, [...command, "--address", this.#address], `${plan.log}/api-server.log`);
+    await eventually("the API server answers", 30, async () => (await this.get("/version")) !== undefined);
   }
 
   get #address(): string {
@@ -102,7 +102,7 @@ export class ApiServer {
   }
 
   #curl(options: readonly string[], path: string): Promise<string> {
-    const token = /token: (\S+)/.exec(readFileSync(this.kubeconfig, "utf8"))?.[1] ?? "";
+    const token = /"?token"?: "?([^"\s]+)"?/.exec(readFileSync(this.kubeconfig, "utf8"))?.[1] ?? "";
     const trust = ["--cacert", `${this.#directory}/ca.crt`, "-H", `authorization: Bearer ${token}`];
     const url = `https://${this.#address}:6443${path}`;
     return must(["curl", "-s", "-S", "--noproxy", "*", ...trust, ...options, url], {
