@@ -212,12 +212,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       kubernetes?.node.start();
     },
     async quiet() {
-      await pods.quiet();
+      await Promise.all([pods.quiet(), drain.stop()]);
       // The last answers go out.
       await setImmediate();
     },
     async stop() {
-      await drain.stop();
       configuration.stop();
       networkList.stop();
       clearTimeout(again);

@@ -72,7 +72,10 @@ describe("the Kubernetes Node", () => {
   it("says at once that the node leaves, and that it is back", async () => {
     expect(await after(0, CARRIES)).toBe("False OverlandIsUp");
     expect(await after(11_000, { leaving: "maintenance" })).toBe("True OverlandDrains");
-    expect(await after(11_000, { leaving: undefined })).toBe("False OverlandIsUp");
+    // However long it was without a session: nobody expected one.
+    expect(await after(3_600_000, { established: 0 })).toBe("True OverlandDrains");
+    expect(await after(11_000, { leaving: undefined })).toBe("True OverlandDrains");
+    expect(await after(1_000, { established: 1 })).toBe("False OverlandIsUp");
   });
 
   it("is repaired when somebody else writes it, without a fight", async () => {

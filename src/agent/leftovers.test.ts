@@ -40,6 +40,7 @@ const presence = (more: Partial<Presence> = {}): Presence => ({
   interfaces: new Set(),
   spared: new Set(),
   netnsExists: () => true,
+  podIsGone: () => false,
   ...more,
 });
 
@@ -98,6 +99,12 @@ describe("an attachment", () => {
     expect(idsOf([holding], { attachments, netnsExists, interfaces: new Set([web]) })).toEqual([]);
     expect(idsOf([holding], { attachments })).toEqual([]);
     expect(idsOf([holding], { attachments, netnsExists, pending: new Set(["c1-eth0"]) })).toEqual([]);
+  });
+
+  it("is left over when the namespace is gone and Kubernetes has no such pod, whatever holds the interface open", () => {
+    const there = { attachments: [attachment], interfaces: new Set([web]), podIsGone: () => true };
+    expect(idsOf([holding], { ...there, netnsExists })).toEqual(["attachment c1-eth0"]);
+    expect(idsOf([holding], there)).toEqual([]);
   });
 
   it("of an older sandbox has no interface to wait for", () => {

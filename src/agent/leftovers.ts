@@ -30,6 +30,8 @@ export interface Presence {
   /** Interfaces from before this node's state was lost: they may be pods that run. */
   readonly spared: ReadonlySet<string>;
   netnsExists(path: string): boolean;
+  /** Kubernetes can be asked, and has no such pod on this node. */
+  podIsGone(attachment: Attachment): boolean;
 }
 
 export type Leftover =
@@ -78,8 +80,14 @@ function leftAttachment(attachment: Attachment, presence: Presence): Leftover[] 
   const { containerID, ifName, hostInterface, netns } = attachment;
   const name = attachmentName({ containerID, ifName });
   if (presence.pending.has(name) || presence.netnsExists(netns)) return [];
-  if (hostInterface !== "" && presence.interfaces.has(hostInterface)) return [];
-  const link = hostInterface === "" ? "it has no host interface" : `interface ${hostInterface} is gone`;
+  const linked = hostInterface !== "" && presence.interfaces.has(hostInterface);
+  // A namespace without a name lives on while something holds it open: with the pod's end it is nobody's any more.
+  if (linked && !presence.podIsGone(attachment)) return [];
+  const link = linked
+    ? "Kubernetes has no such pod here"
+    : hostInterface === ""
+      ? "it has no host interface"
+      : `interface ${hostInterface} is gone`;
   const why = `its network namespace ${netns} does not exist, and ${link}`;
   return [{ kind: "attachment", id: `attachment ${name}`, why, attachment }];
 }

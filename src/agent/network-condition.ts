@@ -24,10 +24,14 @@ export class NetworkCondition {
 
   /** Undefined: what it says stays, as while the agent starts, which is no news: a restart interrupts nothing. */
   wanted(facts: NetworkFacts, now: number): Required<NodeCondition> | undefined {
+    if (facts.leaving !== undefined) {
+      this.#lostSince = undefined;
+      this.#unavailable = false;
+      return conditionOf("True", "OverlandDrains", facts.leaving);
+    }
     const carries = facts.ready && (facts.peers === 0 || facts.established > 0);
     this.#lostSince = carries || !facts.ready ? undefined : (this.#lostSince ?? now);
     this.#backSince = carries ? (this.#backSince ?? now) : undefined;
-    if (facts.leaving !== undefined) return conditionOf("True", "OverlandDrains", facts.leaving);
     if (this.#lostSince !== undefined && now - this.#lostSince >= LOST_MS) {
       this.#unavailable = true;
       const text = `none of ${facts.peers} BGP sessions is established: see overland node status on the node`;

@@ -63,9 +63,8 @@ export class NodeDrain {
 
   /** Undefined: nobody wants the node away. In words for the Node's condition. */
   get leaving(): string | undefined {
-    const { request, phase } = this.#drain;
-    if (request === undefined || request.servicesOnly) return undefined;
-    return `${request.message} (${phase})`;
+    const { request } = this.#drain;
+    return request === undefined || request.servicesOnly ? undefined : `${request.message} (by ${request.by})`;
   }
 
   /** Addresses of services, which other nodes announce as well, are not announced from here. */

@@ -19,6 +19,7 @@ import { listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ClockWatch, jumpText } from "./clock-watch.ts";
 import { HeldHere } from "./held-here.ts";
+import type { KubernetesPods } from "./kubernetes-pods.ts";
 import { type Leftover, leftovers, type Presence } from "./leftovers.ts";
 import { isPodInterface } from "./node-address.ts";
 import { type Identity, NodeHolder, readIdentity } from "./node-holder.ts";
@@ -40,6 +41,8 @@ export interface ReconcileOptions {
   readonly context: CniContext;
   readonly terms: ReclaimTerms;
   readonly log: Log;
+  /** Undefined: no Kubernetes. */
+  readonly kubernetesPods?: Pick<KubernetesPods, "isGone"> | undefined;
   /** Path of the host's network namespace; absent: the process's own. */
   readonly netns?: string;
   /** Monotonic milliseconds. */
@@ -196,6 +199,7 @@ export class Reconciler {
       interfaces: new Set(this.#interfaces()),
       spared: new Set(this.#identity.spared),
       netnsExists: exists,
+      podIsGone: ({ namespace, pod, uid }) => this.#options.kubernetesPods?.isGone(namespace, pod, uid) === true,
     };
   }
 }

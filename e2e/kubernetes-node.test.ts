@@ -1,0 +1,226 @@
+/**
+ * Agents on a Kubernetes API server: what the Node and the pods there say reaches peers and pods, what the agent knows
+ * reaches the Node, and without the server everything that runs goes on.
+ */
+import { describe, expect } from "@jest/globals";
+import type { NodeStatus } from "../src/lab/status.ts";
+import { agentView, settled } from "./harness/agent.ts";
+import {
+  addressesOf,
+  cniEnvironment,
+  del,
+  networkConfiguration,
+  newSandbox,
+  plugin,
+  readError,
+  readResult,
+  removeSandbox,
+  type Sandbox,
+} from "./harness/cni.ts";
+import { handles } from "./harness/etcd.ts";
+import { ApiServer, type KubeNode } from "./harness/kubernetes.ts";
+import { ScenarioLab } from "./harness/lab.ts";
+import { end } from "./harness/processes.ts";
+import { birdc } from "./harness/routers.ts";
+import { reaches, stream } from "./harness/traffic.ts";
+import { always, eventually } from "./harness/wait.ts";
+
+const lab = new ScenarioLab("e2ekubenode", { racks: 1, nodes: 2, pods: 1 });
+const one = () => lab.node("r1n1");
+const two = () => lab.node("r1n2");
+let api: ApiServer;
+
+type Texts = Readonly<Record<string, string>>;
+const nodePath = ({ name }: NodeStatus) => `/api/v1/nodes/${name}`;
+const kubeNode = async (node: NodeStatus): Promise<KubeNode> => {
+  const found = await api.get<KubeNode>(nodePath(node));
+  if (found === undefined) throw new Error(`no Node ${node.name}`);
+  return found;
+};
+const network = async (node: NodeStatus) => {
+  const { conditions = [] } = (await kubeNode(node)).status;
+  const found = conditions.find(({ type }) => type === "NetworkUnavailable");
+  return found === undefined ? "" : `${found.status} ${found.reason}`;
+};
+const setNode = (node: NodeStatus, change: object) => api.patch(nodePath(node), change);
+const annotate = (node: NodeStatus, annotations: Record<string, string | null>) =>
+  setNode(node, { metadata: { annotations } });
+
+let uids = 0;
+const pods = new Map<string, string>();
+
+/** A pod on the node, as the scheduler and the API server have it. */
+async function pod(node: NodeStatus, name: string, annotations: Texts = {}): Promise<void> {
+  const uid = `0000000${++uids % 10}-1111-2222-3333-444444444444`;
+  pods.set(name, uid);
+  const metadata = { name, namespace: "default", uid, annotations };
+  const containers = [{ name: "main", image: "none" }];
+  await api.put({ apiVersion: "v1", kind: "Pod", metadata, spec: { nodeName: node.name, containers } });
+}
+
+/** What kubelet's runtime asks for it. */
+function ask(command: string, node: NodeStatus, sandbox: Sandbox) {
+  const names = `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${sandbox.pod};K8S_POD_UID=${pods.get(sandbox.pod) ?? ""}`;
+  const environment = cniEnvironment(command, sandbox, { CNI_ARGS: `IgnoreUnknown=1;${names}` });
+  return plugin(node, environment, networkConfiguration(node));
+}
+
+describe("with an API server", () => {
+  lab.proof(
+    "the Node is told that its network can be used, and loses the taint that waited for it, no other",
+    async () => {
+      await Promise.all(lab.plan.nodes.map((node) => settled(node)));
+      api = await ApiServer.start(lab);
+      for (const node of lab.plan.nodes) {
+        const taints = ["overland.dev/agent-not-ready", "dedicated"].map((key) => ({ key, effect: "NoSchedule" }));
+        const metadata = { name: node.name, labels: { "kubernetes.io/hostname": node.name } };
+        await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: { taints } });
+      }
+      await Promise.all(lab.plan.nodes.map((node) => api.give(node)));
+      await Promise.all(lab.plan.nodes.map((node) => settled(node)));
+      for (const node of lab.plan.nodes) {
+        await eventually("the condition", 10, async () => (await network(node)) === "False OverlandIsUp");
+        await eventually("the taint", 5, async () => {
+          expect((await kubeNode(node)).spec.taints?.map(({ key }) => key)).toEqual(["dedicated"]);
+          return true;
+        });
+      }
+    },
+    120,
+  );
+
+  lab.proof("a label put on the Node makes a peering, and removed ends it", async () => {
+    const spec = { nodeSelector: "uplink == 'yes'", peerIP: "10.10.1.250", asNumber: 65099 };
+    await lab.apply(JSON.stringify({ apiVersion: "overland.dev/v1", kind: "BGPPeer", metadata: { name: "up" }, spec }));
+    const has = async (node: NodeStatus) => (await agentView(node)).peers.some(({ name }) => name === "up");
+    expect(await has(one())).toBe(false);
+    await setNode(one(), { metadata: { labels: { uplink: "yes" } } });
+    await eventually("the peer is there", 2, () => has(one()));
+    expect(await has(two())).toBe(false);
+    await setNode(one(), { metadata: { labels: { uplink: null } } });
+    await eventually("the peer is gone", 2, async () => !(await has(one())));
+    await lab.delete("bgppeer", "up");
+  });
+});
+
+describe("a pod's annotations", () => {
+  lab.proof("give it the addresses they ask for", async () => {
+    const [block = ""] = (await agentView(one())).blocks.filter((each) => each.includes("."));
+    const wanted = block.replace(/\.\d+\/\d+$/, (last) => `.${Number(/\d+/.exec(last)?.[0]) + 33}`);
+    await pod(one(), "fixed", { "cni.projectcalico.org/ipAddrs": `["${wanted}"]` });
+    const sandbox = await newSandbox(lab.name, "fixed");
+    expect(addressesOf(readResult(await ask("ADD", one(), sandbox)))).toEqual([wanted]);
+    await reaches(lab.netns("vm1"), [wanted], 10);
+    expect([...(await handles(lab.plan)).values()].flat()).toContain(wanted);
+    await del(one(), sandbox);
+    await removeSandbox(sandbox);
+  });
+
+  lab.proof("that make no sense are named, with what is wanted, and nothing is kept", async () => {
+    await pod(one(), "wrong", { "cni.projectcalico.org/ipv4pools": "[blue]" });
+    const sandbox = await newSandbox(lab.name, "wrong");
+    const before = await handles(lab.plan);
+    expect(readError(await ask("ADD", one(), sandbox))).toMatchObject({
+      code: 7,
+      msg: 'annotation cni.projectcalico.org/ipv4pools of the pod "[blue]" is not JSON',
+      details: expect.stringContaining('["default-ipv4"]'),
+    });
+    expect(await handles(lab.plan)).toEqual(before);
+    await removeSandbox(sandbox);
+  });
+});
+
+describe("a node's cordon, annotation and shutdown", () => {
+  const gshut = async () => /\(65535,\s?0\)/.test(await birdc(lab.router("tor1"), "show route all protocol r1n1"));
+  const announces = async () => /unicast/.test(await birdc(lab.router("tor1"), "show route protocol r1n1"));
+  const down = async (node: NodeStatus) => (await agentView(node)).peers.every(({ state }) => state !== "Established");
+
+  lab.proof(
+    "drain it where asked for, and it comes back with the uncordon",
+    async () => {
+      await setNode(one(), { spec: { unschedulable: true } });
+      await always("a cordon alone is none of the network's business", 3, async () => !(await gshut()));
+      await annotate(one(), { "overland.dev/withdraw-on-cordon": "true" });
+      await eventually("it is a last resort", 5, gshut);
+      await eventually("the Node says so", 15, async () => (await network(one())) === "True OverlandDrains");
+      const mine = lab.plan.pods.find(({ node }) => node === "r1n1");
+      if (mine === undefined) throw new Error("no pod");
+      await reaches(lab.netns("vm1"), mine.addresses);
+      // The lab's own pods are none of this API server's: gone there is gone.
+      await eventually("it is down, since no pod is left", 30, () => down(one()));
+      await setNode(one(), { spec: { unschedulable: null } });
+      await settled(one());
+      await reaches(lab.netns("vm1"), mine.addresses, 10);
+      await eventually("the Node says so", 15, async () => (await network(one())) === "False OverlandIsUp");
+      await annotate(one(), { "overland.dev/withdraw-on-cordon": null });
+    },
+    120,
+  );
+
+  lab.proof(
+    "as a machine that goes down it says goodbye when its agent is ended, in words, and no route is kept for it",
+    async () => {
+      await settled(two());
+      const conditions = [
+        { type: "Ready", status: "False", reason: "KubeletNotReady", message: "node is shutting down" },
+      ];
+      const metadata = { name: "r1n2", labels: { "kubernetes.io/hostname": "r1n2" } };
+      await pod(two(), "stays");
+      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {}, status: { conditions } });
+      await eventually("it leaves", 10, async () => /Drained|drain/.test(JSON.stringify(await agentView(two()))));
+      const agent = api.agentOf(two());
+      await end(agent, "SIGTERM");
+      expect(await birdc(lab.router("tor1"), "show protocols all r1n2")).toMatch(/Received: Administrative shutdown/i);
+      expect(await birdc(lab.router("tor1"), "show route protocol r1n2")).not.toMatch(/unicast/);
+      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {} });
+      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {}, status: {} });
+      api.startAgain(agent);
+      await settled(two());
+      expect(await announces()).toBe(true);
+    },
+    90,
+  );
+});
+
+describe("while the API server is away", () => {
+  lab.proof(
+    "sessions and pods go on, DEL and a known pod's ADD work, an unknown one is told to wait and why",
+    async () => {
+      await pod(one(), "known");
+      const known = await newSandbox(lab.name, "known");
+      readResult(await ask("ADD", one(), known));
+      const [mine] = lab.plan.pods;
+      await reaches(lab.netns("vm1"), mine?.addresses ?? [], 10);
+      const streams = await stream(lab.netns("vm1"), mine?.addresses ?? []);
+      await api.goAway();
+      await eventually("it is noticed", 20, async () => /Kubernetes/.test((await agentView(one())).problems.join()));
+      await del(one(), known);
+      const again = await newSandbox(lab.name, "known");
+      const addresses = addressesOf(readResult(await ask("ADD", one(), again)));
+      await reaches(lab.netns("vm1"), addresses, 10);
+      const unknown = await newSandbox(lab.name, "unknown");
+      pods.set("unknown", "99999999-1111-2222-3333-444444444444");
+      expect(readError(await ask("ADD", one(), unknown))).toMatchObject({
+        code: 11,
+        msg: expect.stringMatching(
+          /^the API server does not answer, so the annotations of pod default\/unknown are not/,
+        ),
+      });
+      // A restart without it: the last known labels stay in etcd, and the node is ready.
+      const agent = api.agentOf(one());
+      await end(agent, "SIGTERM");
+      api.startAgain(agent);
+      await settled(one());
+      await streams.lostNothing();
+      await del(one(), again);
+      await api.comeBack();
+      await eventually("it is back", 40, async () => (await agentView(one())).problems.length === 0);
+      await pod(one(), "unknown");
+      pods.set("unknown", pods.get("unknown") ?? "");
+      readResult(await ask("ADD", one(), unknown));
+      await del(one(), unknown);
+      for (const sandbox of [known, again, unknown]) await removeSandbox(sandbox);
+    },
+    120,
+  );
+});
