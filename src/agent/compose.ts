@@ -20,7 +20,6 @@ import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
-import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
 import { giveBackWhenQuiet } from "../speaker/give-back.ts";
@@ -29,9 +28,10 @@ import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
-import { Configuration, type Configured } from "./configuration.ts";
+import { Configuration } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
+import { MasqueradeRules } from "./masquerade-rules.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { Handover } from "./handover.ts";
@@ -128,7 +128,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     neighbors: () => routing.speaker.neighbors,
     tell: (fact) => routing.tell(fact),
     pods: () => movablePods(pods.attachments(), kubernetes?.pods),
-    changed: update,
+    changed() {
+      const { current } = configuration;
+      if (current !== undefined) services.configure(current, drain.servicesWithdrawn);
+      update();
+    },
   });
   const kubernetes = followKubernetes(cluster, {
     nodeName: config.nodeName,
@@ -165,7 +169,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       pods.configure(configured);
       masquerade.set(configured);
       routing.leaveAlone(allServiceRanges(configured.node.services));
-      services.configure(configured);
+      services.configure(configured, drain.servicesWithdrawn);
       passwords.follow(configured.node.peers);
       update();
     },
@@ -239,35 +243,4 @@ function sessions({ speaker: { neighbors } }: Routing) {
 function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {
   if (bindMode === "None") return [{ port }];
   return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : [{ address: { address: own.address }, port }]));
-}
-
-/** natOutgoing as the pools have it; one change at a time, the last one counts. */
-class MasqueradeRules {
-  readonly #log: Log;
-  #wanted = "";
-  #applying = Promise.resolve();
-  problems: readonly string[] = [];
-
-  constructor(log: Log) {
-    this.#log = log;
-  }
-
-  set({ pools }: Configured): void {
-    const natPools = pools.filter(({ natOutgoing }) => natOutgoing).map(({ cidr }) => cidr);
-    const allPools = pools.map(({ cidr }) => cidr);
-    const wanted = JSON.stringify(
-      [natPools, natPools.length > 0 ? allPools : []].map((list) => list.map(formatPrefix)),
-    );
-    if (wanted === this.#wanted) return;
-    this.#wanted = wanted;
-    this.#applying = this.#applying.then(async () => {
-      try {
-        await applyMasquerade({ natPools, allPools });
-        this.problems = [];
-      } catch (error) {
-        this.problems = [`natOutgoing is not in force: ${(error as Error).message}`];
-        this.#log.error("natOutgoing is not in force", { error });
-      }
-    });
-  }
 }

@@ -7,7 +7,7 @@
  */
 import { type Cluster, ENDPOINT_SLICES, SERVICES, type Selection, type Watch } from "../cluster/port.ts";
 import { allServiceRanges } from "../config/services.ts";
-import { EXCLUDE_LABEL, isSingle, type Terms } from "../services/judge.ts";
+import { isSingle, type Terms, whyExcluded } from "../services/judge.ts";
 import { keepService, type ServiceObject } from "../services/service.ts";
 import { type Changes, Services, type ServiceView } from "../services/services.ts";
 import { keepSlice, type SliceObject } from "../services/slice.ts";
@@ -74,8 +74,8 @@ export class ServiceRoutes {
     return more > 0 ? [...all.slice(0, MOST_PROBLEMS), `and ${more} more: overland services`] : all;
   }
 
-  configure({ node: { services: settings }, labels }: Configured): void {
-    const terms: Terms = { settings, excluded: EXCLUDE_LABEL in labels };
+  configure({ node: { services: settings }, labels }: Configured, drained = false): void {
+    const terms: Terms = { settings, excluded: whyExcluded(labels, drained) };
     const text = JSON.stringify([settings, [...settings.communities], terms.excluded]);
     if (text !== this.#terms) {
       this.#terms = text;

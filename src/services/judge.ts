@@ -17,8 +17,14 @@ export const EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-bala
 /** What holds for all services on this node. */
 export interface Terms {
   readonly settings: ServiceSettings;
-  /** The node has {@link EXCLUDE_LABEL}. */
-  readonly excluded: boolean;
+  /** Why this node announces nothing of services, in words. */
+  readonly excluded: string | undefined;
+}
+
+/** Of a node with these labels, which is drained or not. */
+export function whyExcluded(labels: Readonly<Record<string, string>>, drained: boolean): string | undefined {
+  if (EXCLUDE_LABEL in labels) return `this node has the label ${EXCLUDE_LABEL}`;
+  return drained ? "this node is drained" : undefined;
 }
 
 export interface Verdict {
@@ -30,8 +36,6 @@ export interface Verdict {
   readonly within?: Prefix;
   readonly why: string;
 }
-
-const EXCLUDED = `this node has the label ${EXCLUDE_LABEL}`;
 
 export function judge(service: Service, endpoints: Endpoints, terms: Terms, advertise: boolean): Verdict[] {
   return service.addresses.map(({ kind, address: text }) => {
@@ -45,7 +49,7 @@ export function judge(service: Service, endpoints: Endpoints, terms: Terms, adve
     if (address === undefined) return no("is not an IP address");
     const range = rangeAround(terms.settings, kind, address);
     if (range === undefined) return no(outside(terms.settings, kind));
-    if (terms.excluded) return no(EXCLUDED);
+    if (terms.excluded !== undefined) return no(terms.excluded);
     const within = isAnnouncedWhole(terms.settings, kind, range) ? range : undefined;
     if (!advertise) return no(`${ADVERTISE_ANNOTATION} is "false"`, within);
     if (kind === "loadBalancer" && !isOurs(service)) {
@@ -109,7 +113,7 @@ function isAnnouncedWhole({ loadBalancerAggregation }: ServiceSettings, kind: Se
 
 /** Ranges that every node announces, whatever services there are. */
 export function wholeRanges({ settings, excluded }: Terms): Prefix[] {
-  if (excluded) return [];
+  if (excluded !== undefined) return [];
   return (Object.keys(settings.ranges) as ServiceAddressKind[]).flatMap((kind) => {
     return settings.ranges[kind].filter((range) => isAnnouncedWhole(settings, kind, range));
   });

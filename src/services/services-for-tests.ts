@@ -87,7 +87,7 @@ export class NodeForTests {
   }
 
   configure(written: Written, excluded = false): void {
-    this.services.configure({ settings: settings(written), excluded });
+    this.services.configure({ settings: settings(written), excluded: excluded ? "this node is excluded" : undefined });
   }
 
   service(name: string, written: ServiceWritten | undefined): void {

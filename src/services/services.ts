@@ -39,7 +39,7 @@ const NO_TERMS: Terms = {
     loadBalancerAggregation: true,
     communities: new Map(),
   },
-  excluded: false,
+  excluded: undefined,
 };
 
 export class Services {
@@ -177,7 +177,7 @@ export class Services {
 
   #claimRemembered(): void {
     const { settings, excluded } = this.#terms;
-    const ranges = excluded ? [] : allServiceRanges(settings);
+    const ranges = excluded !== undefined ? [] : allServiceRanges(settings);
     for (const prefix of this.#remembered) {
       const text = formatPrefix(prefix);
       const allowed = isSingle(prefix) && ranges.some((range) => containsPrefix(range, prefix));
