@@ -41,6 +41,8 @@ const { values } = parseArgs({
     "bookmark-seconds": { type: "string", default: "60" },
     /** How long open watches are served after SIGTERM. */
     "shutdown-seconds": { type: "string", default: "60" },
+    /** Ends at once when its standard input does: with whoever started it, however that one ended. */
+    "until-stdin-ends": { type: "boolean", default: false },
   },
 });
 
@@ -84,6 +86,8 @@ const url = `https://${isIPv6(first) ? `[${first}]` : first}:${listener.port}`;
 const token = identities.tokenOf(ADMIN.name) ?? identities.add(ADMIN);
 writeFileSync(`${dir}/kubeconfig`, kubeconfig(url, authority.ca, ADMIN.name, token), { mode: 0o600 });
 process.stdout.write(`${JSON.stringify({ url, port: listener.port, revision: store.revision })}\n`);
+
+if (values["until-stdin-ends"]) process.stdin.on("end", () => process.exit(0)).resume();
 
 /** No new connections, but open watches are served on for a while. A second signal ends it at once. */
 let stopping = false;
