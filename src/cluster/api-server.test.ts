@@ -1,4 +1,4 @@
-/** The port on an API server as faithful as a test can have it, a process of its own, with all that goes wrong there. */
+/** The port on a faithful API server, a process of its own, with all that goes wrong there. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Account, ApiServerForTests, CLUSTER_ROLE_BINDINGS } from "./api-server-for-tests.ts";
 import {
@@ -28,6 +28,7 @@ const service = (name: string, app = name): Service => ({
   metadata: { name, namespace: "default", labels: { app } },
   spec: { ports },
 });
+const loaded = (object: Service) => ({ apiVersion: "v1", kind: "Service", ...object });
 const ref = (name: string) => ({ type: SERVICES, namespace: "default", name });
 
 /** uid and labels of all that is selected, by what was told. */
@@ -86,7 +87,7 @@ async function until(what: () => boolean | Promise<boolean>, words: () => string
 }
 
 async function asked(user = agent.user): Promise<number> {
-  return (await server.requests({ user })).reduce((sum, { count }) => sum + count, 0);
+  return (await server.process.requests({ user })).reduce((sum, { count }) => sum + count, 0);
 }
 
 beforeAll(async () => {
@@ -97,7 +98,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const watch of watches.splice(0)) watch.stop();
-  await server.control("/faults/clear");
+  await server.process.clearFaults();
 });
 
 afterAll(async () => {
@@ -155,16 +156,16 @@ describe("calls", () => {
   });
 
   it("wait when the server has no time, within bounds", async () => {
-    await server.control("/faults/answer", { code: 429, count: 1, retryAfterSeconds: 1, match: { user: agent.user } });
+    await server.process.fail({ code: 429, count: 1, retryAfterSeconds: 1, match: { user: agent.user } });
     expect(await agent.cluster.get(node_("n1"))).toBeDefined();
-    await server.control("/faults/answer", { code: 503, count: 1, match: { user: agent.user } });
+    await server.process.fail({ code: 503, count: 1, match: { user: agent.user } });
     await expect(agent.cluster.get(node_("n1"))).rejects.toMatchObject({ status: 503 });
   });
 
   it("use their connections again", async () => {
-    const { connections } = await server.control<{ connections: number }>("/state");
+    const { connections } = await server.process.state();
     for (let n = 0; n < 100; n++) await agent.cluster.get(node_("n1"));
-    const after = await server.control<{ connections: number }>("/state");
+    const after = await server.process.state();
     expect(after.connections).toBeLessThanOrEqual(connections + 1);
   });
 });
@@ -212,19 +213,19 @@ describe("a watch", () => {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       await server.admin.create(SERVICES, service("again", "first"));
       await followed.agrees();
-      const ended = server.kill(signal);
+      const ended = server.process.stop(signal);
       // After SIGTERM open watches are served on: the streams must be ended for the process to go.
-      if (signal === "SIGTERM") await server.control("/faults/close");
+      if (signal === "SIGTERM") await server.process.control("/faults/close");
       await ended;
       await followed.says(/cannot be reached/);
       expect(followed.known.size).toBeGreaterThan(0);
-      await server.run();
+      await server.process.startAgain();
       // Before it is let in, as much changes as can.
-      await server.control("/faults/answer", { code: 503, match: { user: agent.user } });
+      await server.process.fail({ code: 503, match: { user: agent.user } });
       await server.admin.delete(ref("again"));
       await server.admin.create(SERVICES, service("again", "second"));
-      await server.control("/compact");
-      await server.control("/faults/clear");
+      await server.process.compact();
+      await server.process.clearFaults();
       await followed.agrees();
       await server.admin.delete(ref("again"));
       await followed.agrees();
@@ -234,11 +235,11 @@ describe("a watch", () => {
   }, 60_000);
 
   it("is there once the server is", async () => {
-    await server.kill("SIGKILL");
+    await server.process.stop();
     const followed = new Followed(agent.cluster, { type: NAMESPACES });
     await followed.says(/cannot be reached: .*ECONNREFUSED/);
     expect([followed.watch.synced, followed.snapshots]).toEqual([false, 0]);
-    await server.run();
+    await server.process.startAgain();
     await followed.agrees();
     followed.watch.stop();
   }, 60_000);
@@ -261,21 +262,20 @@ describe("a watch", () => {
       const followed = new Followed(agent.cluster, { type: SERVICES });
       await followed.agrees();
       const names = ["x", "y", "z"];
-      await server.control("/requests/clear");
-      await server.control(path, { ...body, match: { user: agent.user } });
+      await server.process.forgetRequests();
+      await server.process.control(path, { ...body, match: { user: agent.user } });
       // Past the API, which may not answer now.
-      const lines = names.map((name) => JSON.stringify({ apiVersion: "v1", kind: "Service", ...service(name) }));
-      await server.control("/load", lines.join("\n"));
-      if (path === "/faults/answer") await server.control("/faults/reset");
+      await server.process.put(...names.map((name) => loaded(service(name))));
+      if (path === "/faults/answer") await server.process.resetConnections();
       await new Promise((resolve) => setTimeout(resolve, 700));
-      await server.control("/faults/clear");
+      await server.process.clearFaults();
       await followed.agrees();
       await Promise.all(names.map((name) => server.admin.delete(ref(name))));
       await followed.agrees();
       // Pauses of 100 ms and more on average over a few seconds.
       expect(await asked()).toBeLessThan(60);
       followed.watch.stop();
-      const { watches } = await server.control<{ watches: number }>("/state");
+      const { watches } = await server.process.state();
       expect(watches).toBeLessThanOrEqual(1);
     },
     60_000,
@@ -285,13 +285,12 @@ describe("a watch", () => {
     const followed = new Followed(agent.cluster, { type: SERVICES });
     await followed.agrees();
     const old = await agent.renew();
-    await server.control("/revoke", { token: agent.token });
-    await server.control("/faults/reset");
-    const rotated = { apiVersion: "v1", kind: "Service", ...service("rotated") };
-    await server.control("/load", JSON.stringify(rotated));
+    await server.process.revoke(agent.token);
+    await server.process.resetConnections();
+    await server.process.put(loaded(service("rotated")));
     await followed.agrees();
-    await server.control("/revoke", { token: old });
-    await server.control("/faults/reset");
+    await server.process.revoke(old);
+    await server.process.resetConnections();
     await followed.says(/does not accept the credentials/);
     await agent.renew();
     await followed.agrees();
@@ -306,7 +305,7 @@ describe("a watch", () => {
     const binding = { type: CLUSTER_ROLE_BINDINGS, name };
     const { metadata, ...rest } = (await server.admin.get(binding)) as KubeObject;
     await server.admin.delete(binding);
-    await server.control("/faults/reset");
+    await server.process.resetConnections();
     await followed.says(/cannot watch services: not allowed; .*resources: \["services"\], verbs: \["watch"\]/);
     expect(followed.watch.synced).toBe(false);
     await server.admin.create(CLUSTER_ROLE_BINDINGS, { ...rest, metadata: { name: metadata.name } });
@@ -381,7 +380,7 @@ describe("many objects", () => {
       },
     });
     const load = (numbers: readonly number[], round: number) =>
-      server.control("/load", numbers.map((n) => JSON.stringify(pod(n, round))).join("\n"));
+      server.process.put(...numbers.map((n) => pod(n, round)));
     await load([...new Array(count).keys()], 0);
     const followed = new Followed(agent.cluster, { type: PODS, namespace: "many" });
     for (let round = 1; round <= 5; round++) {
@@ -389,7 +388,7 @@ describe("many objects", () => {
         [...new Array(count / 10).keys()].map((n) => (n * 7 + round) % count),
         round,
       );
-      await server.control(round % 2 === 0 ? "/faults/reset" : "/expire");
+      await server.process.control(round % 2 === 0 ? "/faults/reset" : "/expire");
     }
     await followed.agrees();
     expect(followed.known.size).toBe(count);
@@ -422,20 +421,19 @@ describe("whatever fails, one thing after the other", () => {
     const followed = [SERVICES, NAMESPACES, NODES].map((type) => new Followed(agent.cluster, { type }));
     for (let step = 0; step < 150; step++) {
       const [path, body] = faults[chance(faults.length)] as [string, object];
-      await server.control(path, body);
+      await server.process.control(path, body);
       const name = `s${chance(12)}`;
-      const line = { apiVersion: "v1", kind: "Service", ...service(name, `app${chance(99)}`) };
-      if (chance(3) > 0) await server.control("/load", JSON.stringify(line));
+      if (chance(3) > 0) await server.process.put(loaded(service(name, `app${chance(99)}`)));
       else await server.admin.delete(ref(name)).catch(() => false);
       if (chance(4) === 0) await new Promise((resolve) => setTimeout(resolve, chance(60)));
     }
-    await server.control("/faults/clear");
+    await server.process.clearFaults();
     for (const one of followed) await one.agrees();
     await server.admin.create(SERVICES, service("last"));
     for (const one of followed) await one.agrees();
     for (const one of followed) one.watch.stop();
     // Streams that were stopped are connections that are closed; a few of calls are kept.
-    const connections = async () => (await server.control<{ connections: number }>("/state")).connections;
+    const connections = async () => (await server.process.state()).connections;
     await until(
       async () => (await connections()) < 12,
       () => "connections stay open",
