@@ -162,7 +162,7 @@ it("leaves what `overland apply` made alone, but for what is the same", async ()
   await pass();
   expect(await kubectl.condition("BGPPeer", "same")).toBe("True Accepted: generation 1 is in force");
   expect(await kubectl.condition("BGPPeer", "differs")).toMatch(
-    /^False NotManaged: a BGPPeer of this name was made by `overland apply` and differs; .*until then that one is in force$/,
+    /^False NotManaged: the BGPPeer of this name was made by `overland apply` and differs; .*until then that one is in force$/,
   );
   expect((await held("BGPPeer")).map((resource) => originOf(resource)?.generation)).toEqual([undefined, 1]);
   expect(await apply(text("same", 64513))).toMatchObject({ outcomes: [{ outcome: "unchanged" }] });
