@@ -99,8 +99,8 @@ function addController(program: Command): void {
   withSettings(withEtcdOptions(program.command("controller")), KUBERNETES_SETTINGS)
     .summary("run the cluster's controller: one is active, others wait")
     .description(
-      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes hold " +
-        "that are gone. Of several that run one is active, the others wait.",
+      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes " +
+        "hold that are gone. Of several that run one is active, the others wait.",
     )
     .option("--grace <DURATION>", "how long a Node must be gone", "5m")
     .option("--interval <DURATION>", "between two looks", "60s")
