@@ -7,7 +7,7 @@ import { agentView, type PeerView, peerOf } from "./harness/agent.ts";
 import { add, del, newSandbox, removeSandbox } from "./harness/cni.ts";
 import { Controllers } from "./harness/controllers.ts";
 import { ScenarioLab } from "./harness/lab.ts";
-import { end } from "./harness/processes.ts";
+import { end, processIn } from "./harness/processes.ts";
 import { birdPrefixes } from "./harness/routers.ts";
 import { eventually } from "./harness/wait.ts";
 
@@ -250,3 +250,36 @@ describe("the controllers", () => {
     90,
   );
 });
+
+describe("a node that is deleted from Kubernetes", () => {
+  lab.proof(
+    "goes from etcd after the grace time, and its blocks come back; a bare node beside it is left alone",
+    async () => {
+      const leaving = lab.node("r1n2");
+      const agent = processIn(leaving.netns, "agent", "--config");
+      await kube.put("Node", "r1n2");
+      await markAsKubernetesNode("r1n2");
+      await end(agent, "SIGTERM");
+      const blocks = async () => (await lab.overland(["ipam", "show", "--show-blocks"])).stdout;
+      expect(await blocks()).toContain("r1n2");
+      await kube.kubectl("delete", "node", "r1n2");
+      await eventually("its blocks are back", 60, async () => {
+        expect(await inEtcd("node", "r1n2")).toBeUndefined();
+        expect(await blocks()).not.toContain("r1n2");
+        return true;
+      });
+      expect(await inEtcd("node", "r1n1")).toBeDefined();
+      const metrics = await kube.metrics(await kube.active());
+      expect(metrics).toMatch(/^ipam_allocations_gc_reclamations\{node="r1n2"\} 2$/m);
+      expect(metrics).toMatch(/^ipam_allocations_in_use\{ippool="pods-ipv4",node="r1n1"\} 1$/m);
+    },
+    120,
+  );
+});
+
+/** As an agent that knows its Kubernetes Node writes it. */
+async function markAsKubernetesNode(name: string): Promise<void> {
+  const resource = (await inEtcd("node", name)) as { metadata?: { annotations?: object } } | undefined;
+  const annotations = { ...resource?.metadata?.annotations, "overland.dev/kubernetes-node": "uid-1" };
+  await lab.apply(JSON.stringify({ ...resource, metadata: { ...resource?.metadata, annotations } }));
+}

@@ -52,6 +52,12 @@ export class Controllers {
     await must(this.#kubectl(["apply", "-f", "-"]), { netns: this.#netns, input: JSON.stringify(object) });
   }
 
+  /** A bare object of Kubernetes' own. */
+  async put(kind: string, name: string): Promise<void> {
+    const object = { apiVersion: "v1", kind, metadata: { name } };
+    await must(this.#kubectl(["apply", "-f", "-"]), { netns: this.#netns, input: JSON.stringify(object) });
+  }
+
   /** `True: generation 1 is in force` */
   async accepted(kind: string, name: string): Promise<string> {
     const path =
