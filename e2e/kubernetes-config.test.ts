@@ -169,7 +169,7 @@ describe("an IPPool", () => {
       await eventually("an address of it is given out", 10, () =>
         add(node(), sandbox, { ipam: { type: "overland-ipam", ipv4_pools: ["late"], assign_ipv6: "false" } }),
       );
-      const waits = await kube.tryKubectl(["delete", "ippool.overland.dev", "late", "--timeout=2s"]);
+      const waits = await kube.server.kubectl(["delete", "ippool.overland.dev", "late", "--timeout=2s"]);
       expect(waits.code).not.toBe(0);
       await accepted(
         "ippool",
@@ -179,7 +179,7 @@ describe("an IPPool", () => {
       await del(node(), sandbox);
       await removeSandbox(sandbox);
       await eventually("the pool is gone, and the one that overlapped it is in force", 30, async () => {
-        expect((await kube.tryKubectl(["get", "ippool.overland.dev", "late"])).code).not.toBe(0);
+        expect((await kube.server.kubectl(["get", "ippool.overland.dev", "late"])).code).not.toBe(0);
         expect(await inEtcd("ippool", "late")).toBeUndefined();
         expect(await inEtcd("ippool", "overlapping")).toMatchObject({ spec: overlapping });
         return true;
@@ -212,14 +212,13 @@ describe("the controllers", () => {
     "an API server that is away changes nothing; what it says when it is back is done",
     () =>
       undisturbed(async () => {
-        const server = kube.apiServer;
-        await end(server);
+        await kube.server.stop();
         await eventually("nobody is ready", 40, async () => {
           const active = await kube.active().catch(() => undefined);
           return active === undefined;
         });
         expect(await inEtcd("bgppeer", "tor1")).toBeDefined();
-        kube.startApiServerAgain(server);
+        await kube.server.startAgain();
         await eventually("one is active again", 60, () => kube.active().then(() => true));
         await kube.apply("BGPPeer", "after", { node: "r1n1", peerIP: "10.10.1.252", asNumber: 65_099 });
         await eventually("it is followed again", 40, async () => (await inEtcd("bgppeer", "after")) !== undefined);
@@ -238,7 +237,7 @@ describe("the controllers", () => {
         await eventually(
           "they are gone",
           10,
-          async () => (await kube.tryKubectl(["get", "bgppeers.overland.dev"])).code !== 0,
+          async () => (await kube.server.kubectl(["get", "bgppeers.overland.dev"])).code !== 0,
         );
         await kube.install();
         await eventually("they are there again", 10, () => kube.kubectl("get", "bgppeers.overland.dev"));
@@ -257,7 +256,7 @@ describe("a node that is deleted from Kubernetes", () => {
     async () => {
       const leaving = lab.node("r1n2");
       const agent = processIn(leaving.netns, "agent", "--config");
-      await kube.put("Node", "r1n2");
+      await kube.server.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "r1n2" } });
       await markAsKubernetesNode("r1n2");
       await end(agent, "SIGTERM");
       const blocks = async () => (await lab.overland(["ipam", "show", "--show-blocks"])).stdout;

@@ -25,7 +25,7 @@ it("counts by pool and by the node that uses an address, borrowed ones too, and 
   await told();
   const rules = { ...usualRules, reserved: new Reservations([prefixOf("10.244.0.3/32")]) };
   const lines = () => expositionText(ipamMetrics(counts.all, pools, rules, new Reclaims())).split("\n");
-  expect(lines().filter((line) => /^ipam_/.test(line))).toEqual([
+  expect(lines().filter((line) => line.startsWith("ipam_"))).toEqual([
     'ipam_blocks{ippool="v4",node="n1"} 2',
     'ipam_blocks{ippool="v6",node="n1"} 1',
     'ipam_allocations_in_use{ippool="v4",node="n1"} 3',
