@@ -27,7 +27,12 @@ const running: ChildProcess[] = [];
 interface Container {
   readonly args: readonly string[];
   readonly command: readonly string[];
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
+  readonly volumeMounts: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+    readonly mountPropagation?: string;
+  }[];
 }
 interface Workload {
   readonly kind: string;
@@ -60,11 +65,12 @@ beforeAll(async () => {
   cpSync(join(MANIFESTS, "base/config"), join(folder, "config"), { recursive: true });
   cpSync(join(folder, "etcd/agent.yaml"), join(folder, "config/agent.yaml"));
   const volumes: Record<string, string> = { config: join(folder, "config"), etcd: join(folder, "etcd/certificates") };
-  const mounts = agent.containers[0].volumeMounts.map(({ name, mountPath, readOnly }) => {
+  const mounts = agent.containers[0].volumeMounts.map(({ name, mountPath, readOnly, mountPropagation }) => {
     const path = agent.volumes.find((volume) => volume.name === name)?.hostPath?.path;
     const from = path === undefined ? (volumes[name] as string) : onHost(path);
     // The init container writes where the agent only looks: one set of mounts serves both here.
-    return { from, to: mountPath, readOnly: readOnly === true && name !== "cni-bin" };
+    const propagated = mountPropagation === "HostToContainer";
+    return { from, to: mountPath, readOnly: readOnly === true && name !== "cni-bin", propagated };
   });
   host = await openHost(image, mounts, `${ADDRESS}/24`);
   await startEtcd();
