@@ -59,19 +59,23 @@ export function certificates(directory: string, addresses: readonly string[]): C
   return { ca: read("ca.crt"), certificate: read("server.crt"), key: read("server.key") };
 }
 
-/** JSON is YAML: kubectl and the clients read it. */
-export function kubeconfig(server: string, ca: string, user: string, token: string, namespace = "default"): string {
-  const cluster = { server, "certificate-authority-data": Buffer.from(ca).toString("base64") };
-  return `${JSON.stringify(
-    {
-      apiVersion: "v1",
-      kind: "Config",
-      clusters: [{ name: "overland-e2e", cluster }],
-      users: [{ name: user, user: { token } }],
-      contexts: [{ name: "overland-e2e", context: { cluster: "overland-e2e", user, namespace } }],
-      "current-context": "overland-e2e",
-    },
-    null,
-    2,
-  )}\n`;
+export function kubeconfig(server: string, ca: string, user: string, token: string): string {
+  return `apiVersion: v1
+kind: Config
+clusters:
+- name: overland-e2e
+  cluster:
+    server: ${server}
+    certificate-authority-data: ${Buffer.from(ca).toString("base64")}
+users:
+- name: ${user}
+  user:
+    token: ${token}
+contexts:
+- name: overland-e2e
+  context:
+    cluster: overland-e2e
+    user: ${user}
+current-context: overland-e2e
+`;
 }

@@ -1,4 +1,4 @@
-/** The tests' way in beside the API: faults, tokens, counts and bulk loads, as plain HTTP on a socket in the directory. */
+/** The tests' way in beside the API: faults, tokens, counts, bulk loads; plain HTTP on a socket in the directory. */
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { BulkLoad } from "./bulk-load.ts";
@@ -17,7 +17,7 @@ export interface Controlled {
 type Command = (controlled: Controlled, body: Record<string, unknown>) => unknown;
 
 const names = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
-const match = (body: Record<string, unknown>): Match => (body["match"] ?? {}) as Match;
+const match = (body: Record<string, unknown>): Match => body["match"] ?? {};
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   /** { name, groups? } or { serviceAccount: "namespace/name", seconds? }: gives { name, token }. */

@@ -1,11 +1,11 @@
-/** Validation by an openAPIV3Schema, in the API server's words. CEL rules (x-kubernetes-validations) are not evaluated. */
+/** Validation by an openAPIV3Schema, in the API server's words. CEL (x-kubernetes-validations) is not evaluated. */
 import { isIPv4, isIPv6 } from "node:net";
-import { isMap, type Json, type JsonMap, type KubeObject, same } from "./json.ts";
+import { isMap, type Json, type JsonMap, type KubeObject, same, textAt, without } from "./json.ts";
 import { type Cause, requiredField } from "./refusal.ts";
 
-export function schemaProblems(schema: JsonMap, { metadata: _, ...rest }: KubeObject): Cause[] {
+export function schemaProblems(schema: JsonMap, object: KubeObject): Cause[] {
   const causes: Cause[] = [];
-  check(schema, rest, "", causes);
+  check(schema, without(object, "metadata"), "", causes);
   return causes;
 }
 
@@ -47,7 +47,7 @@ function typeProblem(schema: JsonMap, value: Json, field: string): Cause | undef
   if (type === undefined || (value === null && keepsAny(schema))) return undefined;
   const is = typeOf(value);
   if (is === type || (type === "number" && is === "integer")) return undefined;
-  return invalid(field, is, `${field === "" ? "" : `${field} `}in body must be of type ${String(type)}: "${is}"`);
+  return invalid(field, is, `${field === "" ? "" : `${field} `}in body must be of type ${textAt(type)}: "${is}"`);
 }
 
 const keepsAny = (schema: JsonMap): boolean => schema["x-kubernetes-preserve-unknown-fields"] === true;

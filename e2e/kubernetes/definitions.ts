@@ -65,7 +65,7 @@ function structural(schema: JsonMap, field: string, causes: Cause[], root = fals
     );
   } else if (type === undefined && !free) {
     causes.push(requiredField(`${field}.type`, "must not be empty for specified object fields"));
-  } else if (type !== undefined && !TYPES.includes(String(type))) {
+  } else if (type !== undefined && !TYPES.includes(textAt(type))) {
     causes.push(invalidField(`${field}.type`, type, `supported values: ${TYPES.join(", ")}`));
   }
   for (const word of UNSUPPORTED) {
@@ -125,7 +125,8 @@ function pattern(text: Json | undefined, field: string, causes: Cause[]): void {
 
 function isRegExp(text: string): boolean {
   try {
-    return new RegExp(text, "u") !== undefined;
+    new RegExp(text, "u").test("");
+    return true;
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 /** An object as a client sent it, checked for what holds of all kinds, on its way to be stored. */
 import { randomInt, randomUUID } from "node:crypto";
-import { isMap, type Json, type JsonMap, type KubeObject, type Meta, textAt, timestamp } from "./json.ts";
+import { isMap, type Json, type JsonMap, type KubeObject, type Meta, textAt, timestamp, without } from "./json.ts";
 import { badRequest, conflict, invalid, invalidField, Refusal, requiredField } from "./refusal.ts";
 import { groupVersion, type Resource } from "./resource.ts";
 
@@ -10,14 +10,13 @@ export function decode(resource: Resource, body: unknown): KubeObject {
   const { apiVersion, kind, metadata = {}, ...rest } = body;
   if (kind !== undefined && kind !== resource.kind) {
     throw badRequest(
-      `${String(kind)} in version "${String(apiVersion)}" cannot be handled as a ${resource.kind}: no kind ` +
-        `"${String(kind)}" is registered for version "${String(apiVersion)}"`,
+      `${textAt(kind)} in version "${textAt(apiVersion)}" cannot be handled as a ${resource.kind}: no kind ` +
+        `"${textAt(kind)}" is registered for version "${textAt(apiVersion)}"`,
     );
   }
   if (apiVersion !== undefined && apiVersion !== groupVersion(resource)) {
-    throw badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${groupVersion(resource)})`,
-    );
+    const is = `the API version in the data (${textAt(apiVersion)})`;
+    throw badRequest(`${is} does not match the expected API version (${groupVersion(resource)})`);
   }
   if (resource.custom !== undefined && (apiVersion === undefined || kind === undefined)) {
     throw badRequest(`Object '${apiVersion === undefined ? "apiVersion" : "Kind"}' is missing in the request's body`);
@@ -100,8 +99,8 @@ function nameProblem({ group, kind }: Resource, name: string): string | undefine
   if (kind === "Namespace" || kind === "Service") {
     return LABEL.test(name) && name.length <= 63
       ? undefined
-      : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " +
-          "with an alphanumeric character";
+      : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and " +
+          "end with an alphanumeric character";
   }
   return SUBDOMAIN.test(name) && name.length <= 253
     ? undefined
@@ -147,8 +146,4 @@ export function inherited(resource: Resource, draft: KubeObject, old: KubeObject
 }
 
 /** Everything but metadata and status: what is wished for, counted by metadata.generation. */
-export function wishes({ metadata: _, status: __, ...rest }: KubeObject): JsonMap {
-  return rest;
-}
-
-export const phaseOf = (object: KubeObject): string => textAt(object, "status", "phase");
+export const wishes = (object: KubeObject): JsonMap => without(object, "metadata", "status");

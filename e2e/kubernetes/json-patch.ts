@@ -1,5 +1,5 @@
 /** JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396). Nothing that is given is changed. */
-import { isMap, type Json, type JsonMap, same } from "./json.ts";
+import { isMap, type Json, type JsonMap, same, textAt } from "./json.ts";
 import { badRequest, Refusal } from "./refusal.ts";
 
 export function mergePatched(target: Json | undefined, patch: Json): Json {
@@ -34,7 +34,7 @@ function operated(document: Json, { op, path, from, value }: JsonMap): Json {
       read(document, to);
       return written(document, to, required(value));
     case "test":
-      if (!same(read(document, to), value)) throw failed(`testing path ${String(path)} value failed`);
+      if (!same(read(document, to), value)) throw failed(`testing path ${textAt(path)} value failed`);
       return document;
     case "copy":
       return added(document, to, structuredClone(read(document, pointer(from))));
@@ -43,7 +43,7 @@ function operated(document: Json, { op, path, from, value }: JsonMap): Json {
       return added(removed(document, pointer(from)), to, moved);
     }
     default:
-      throw failed(`unexpected kind of operation: ${String(op)}`);
+      throw failed(`unexpected kind of operation: ${textAt(op)}`);
   }
 }
 
@@ -51,7 +51,7 @@ const failed = (why: string) =>
   new Refusal(422, "Invalid", `the server rejected our request due to an error in our request: ${why}`);
 
 function pointer(path: Json | undefined): string[] {
-  if (typeof path !== "string" || (path !== "" && !path.startsWith("/"))) throw failed(`bad path ${String(path)}`);
+  if (typeof path !== "string" || (path !== "" && !path.startsWith("/"))) throw failed(`bad path ${textAt(path)}`);
   const decoded = (part: string) => part.replaceAll("~1", "/").replaceAll("~0", "~");
   return path === "" ? [] : path.slice(1).split("/").map(decoded);
 }

@@ -1,10 +1,16 @@
 /** The part of kubectl's JSONPath that printer columns and selectable fields use. */
-import { isMap, type Json } from "./json.ts";
+import { isMap, type Json, textAt } from "./json.ts";
 
 type Step = (values: readonly Json[]) => Json[];
 
-const TOKEN =
-  /\.\.(?<deep>[A-Za-z_][\w-]*)|\.(?<field>(?:\\.|[^.[\]\\])+)|\[['"](?<quoted>[^'"]+)['"]\]|\[(?<index>-?\d+|\*)\]|\[\?\((?<filter>.+?)\)\]/y;
+const FORMS = [
+  /\.\.(?<deep>[A-Za-z_][\w-]*)/,
+  /\.(?<field>(?:\\.|[^.[\]\\])+)/,
+  /\[['"](?<quoted>[^'"]+)['"]\]/,
+  /\[(?<index>-?\d+|\*)\]/,
+  /\[\?\((?<filter>.+?)\)\]/,
+];
+const TOKEN = new RegExp(FORMS.map(({ source }) => source).join("|"), "y");
 
 const compiled = new Map<string, readonly Step[]>();
 
@@ -56,8 +62,8 @@ function filtered(text: string): Step {
   const holds = (item: Json): boolean => {
     const [found] = jsonPath(path, item);
     if (operator === undefined) return found !== undefined;
-    if (operator === "==") return found !== undefined && String(found) === wanted;
-    if (operator === "!=") return found === undefined || String(found) !== wanted;
+    if (operator === "==") return found !== undefined && textAt(found) === wanted;
+    if (operator === "!=") return found === undefined || textAt(found) !== wanted;
     const [one, other] = [Number(found), Number(wanted)];
     return operator === "<"
       ? one < other

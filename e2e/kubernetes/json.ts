@@ -51,6 +51,13 @@ export function at(value: Json | undefined, ...path: string[]): Json | undefined
   return inner;
 }
 
+/** A copy that lacks some of what may be there. */
+export function without<T extends object>(map: T, ...keys: string[]): T {
+  const rest = { ...map } as Record<string, unknown>;
+  for (const key of keys) delete rest[key];
+  return rest as T;
+}
+
 export const same = (one: unknown, other: unknown): boolean => isDeepStrictEqual(one, other);
 
 const ESCAPED = /[<>&\u2028\u2029]/g;

@@ -82,10 +82,10 @@ function secretDefaults(draft: KubeObject): KubeObject {
   const { stringData, ...rest } = draft;
   const data = { ...mapAt(rest, "data") };
   for (const [key, value] of Object.entries(isMap(stringData) ? stringData : {})) {
-    data[key] = Buffer.from(String(value)).toString("base64");
+    data[key] = Buffer.from(textAt(value)).toString("base64");
   }
   const held = Object.keys(data).length > 0 ? { data } : {};
-  return { ...(rest as KubeObject), ...held, type: textAt(rest, "type") || "Opaque" };
+  return { ...rest, ...held, type: textAt(rest, "type") || "Opaque" };
 }
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -116,7 +116,7 @@ function sliceProblems(draft: KubeObject, old: KubeObject | undefined): Cause[] 
     const field = `endpoints[${place}].addresses`;
     if (addresses.length === 0) causes.push(requiredField(field, "must contain at least 1 address"));
     addresses.forEach((address, index) => {
-      const fits = type === "FQDN" || String(address).includes(":") === (type === "IPv6");
+      const fits = type === "FQDN" || textAt(address).includes(":") === (type === "IPv6");
       if (!fits) causes.push(invalidField(`${field}[${index}]`, address, `must be a valid ${type} address`));
     });
   });

@@ -94,7 +94,11 @@ function checkMatch(match: string, version: string): void {
 
 export const badOptions = (field: string, message: string): Refusal =>
   new Refusal(422, "Invalid", `ListOptions.meta.k8s.io "" is invalid: ${field}: ${message}`, {
-    details: { group: "meta.k8s.io", kind: "ListOptions", causes: [{ reason: "FieldValueForbidden", message, field }] },
+    details: {
+      group: "meta.k8s.io",
+      kind: "ListOptions",
+      causes: [{ reason: "FieldValueForbidden", message, field }],
+    },
   });
 
 /** "" is 0: any version will do. */
@@ -122,10 +126,10 @@ function continued(store: Store, collection: string, token: string): Wanted {
   if (revision < 0) return { revision: store.revision, after };
   if (revision >= store.oldest(collection)) return { revision, after };
   throw expired(
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without " +
-      "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. " +
-      "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or " +
-      "deleted between the time the first chunk was returned and now may show up in the list.",
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list " +
+      "without the continue parameter, or use the continue token in this response to retrieve the remainder of the " +
+      "results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, " +
+      "or deleted between the time the first chunk was returned and now may show up in the list.",
     encodeToken({ revision: -1, after }),
   );
 }

@@ -11,7 +11,7 @@ const [JSON_PATCH, MERGE, STRATEGIC] = ["json-patch", "merge-patch", "strategic-
 ) as [string, string, string];
 export const APPLY = "application/apply-patch+yaml";
 
-/** What the patch makes of the object, as a document that still has to be decoded. Custom kinds have no strategic merge. */
+/** What the patch makes of the object, as a document still to be decoded. Custom kinds have no strategic merge. */
 export function patched(resource: Resource, object: KubeObject, contentType: string, patch: unknown): Json {
   const before = JSON.parse(objectText(resource, object)) as Json;
   const known = [JSON_PATCH, MERGE, ...(resource.custom === undefined ? [STRATEGIC] : []), APPLY];

@@ -104,7 +104,7 @@ const servicePorts = (object: KubeObject): string =>
   );
 
 const selector = (object: KubeObject): string =>
-  joined(Object.entries(mapAt(object, "spec", "selector")).map(([key, value]) => `${key}=${String(value)}`));
+  joined(Object.entries(mapAt(object, "spec", "selector")).map(([key, value]) => `${key}=${textAt(value)}`));
 
 const slicePorts = (object: KubeObject): string =>
   joined(
@@ -192,7 +192,7 @@ export const PRINTED: Readonly<Record<string, readonly Column[]>> = {
     NAME,
     column(
       "Ready",
-      (object) => `${String(status("readyReplicas")(object))}/${String(number(object, "spec", "replicas"))}`,
+      (object) => `${textAt(object, "status", "readyReplicas") || 0}/${textAt(object, "spec", "replicas")}`,
     ),
     column("Up-to-date", status("updatedReplicas")),
     column("Available", status("availableReplicas")),

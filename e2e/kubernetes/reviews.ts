@@ -1,7 +1,7 @@
 /** Questions that are asked by creating something that is not kept: who am I, may I, give me a token. */
 import { SERVICE_ACCOUNTS } from "./built-in.ts";
 import type { Identities, Identity } from "./identities.ts";
-import { isMap, type Json, type JsonMap, listAt, mapAt, textAt, timestamp } from "./json.ts";
+import { isMap, type JsonMap, listAt, mapAt, textAt, timestamp } from "./json.ts";
 import { notFound } from "./refusal.ts";
 import { collectionOf, keyOf } from "./resource.ts";
 import { type Deed, isAllowed, rulesOf } from "./rights.ts";
@@ -122,7 +122,7 @@ export function requestedToken(
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
     metadata: { name, namespace, creationTimestamp: null },
-    spec: { ...spec, expirationSeconds: seconds } as Json,
+    spec: { ...spec, expirationSeconds: seconds },
     status: { token, expirationTimestamp },
   };
 }

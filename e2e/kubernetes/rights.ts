@@ -68,10 +68,11 @@ function binds(binding: KubeObject, who: Identity): boolean {
 
 function rulesOfRole(store: Store, binding: KubeObject): JsonMap[] {
   const { kind, name } = mapAt(binding, "roleRef");
+  const named = textAt(name);
   const role =
     kind === "Role"
-      ? store.get(collectionOf(ROLES), keyOf(binding.metadata.namespace, String(name)))
-      : store.get(collectionOf(CLUSTER_ROLES), String(name));
+      ? store.get(collectionOf(ROLES), keyOf(binding.metadata.namespace, named))
+      : store.get(collectionOf(CLUSTER_ROLES), named);
   if (role === undefined) return [];
   return [role, ...aggregated(store, role)].flatMap((each) => listAt(each, "rules").filter(isMap));
 }

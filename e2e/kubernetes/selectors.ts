@@ -1,5 +1,5 @@
 /** Label and field selectors, as the query of a list or a watch gives them. */
-import { isMap, type JsonMap, type KubeObject, textAt } from "./json.ts";
+import { isMap, type Json, type KubeObject, textAt } from "./json.ts";
 import { badRequest } from "./refusal.ts";
 import { groupVersion, type Resource } from "./resource.ts";
 
@@ -91,9 +91,8 @@ const knownFields = ({ namespaced, fields, custom }: Resource): string[] => [
 
 function fieldOf(object: KubeObject, field: string, path: readonly string[]): string {
   if (field === "source") return textAt(object, "source", "component") || textAt(object, "reportingComponent");
-  // The one way through: textAt would copy the path for every object of a long list.
-  let inner: unknown = object;
-  for (const key of path) inner = isMap(inner) ? (inner as JsonMap)[key] : undefined;
+  let inner: Json | undefined = object;
+  for (const key of path) inner = isMap(inner) ? inner[key] : undefined;
   if (inner === undefined || inner === null) return BOOLEANS.has(field) ? "false" : "";
-  return String(inner);
+  return textAt(inner);
 }

@@ -10,7 +10,8 @@ import { goJson } from "./json.ts";
 import { LineStream } from "./line-stream.ts";
 import { openApi, V2 } from "./open-api.ts";
 import { podEvicted } from "./eviction.ts";
-import { badRequest, expired, forbidden, NoSuchPath, Refusal, unauthorized, unsupported } from "./refusal.ts";
+import { expired, forbidden, NoSuchPath, Refusal, unauthorized } from "./refusal.ts";
+import { readBody } from "./request-body.ts";
 import { type Asked, asked, type ResourcePath } from "./request.ts";
 import type { RequestCounts } from "./request-counts.ts";
 import { collectionOf, type Resource } from "./resource.ts";
@@ -34,7 +35,6 @@ export interface ServerParts {
 
 /** Larger answers are compressed for those who accept it, as the real server does from 128 KiB on. */
 const COMPRESSED_FROM = 128 * 1024;
-const BODY_LIMIT = 3 * 1024 * 1024;
 
 interface Call {
   readonly request: IncomingMessage;
@@ -141,7 +141,7 @@ export class Server {
     const { group, version, plural, namespace, name, subresource } = target;
     const review = REVIEWS.find((one) => one.group === group && one.version === version && one.plural === plural);
     if (review !== undefined && asked.verb === "create") {
-      const body = reviewed(review, await readBody(request), who, store, identities);
+      const body = reviewed(review, await readBody(request, typeOf(request)), who, store, identities);
       await this.#json(request, response, body, 201);
       return;
     }
@@ -151,7 +151,7 @@ export class Server {
       this.#watch(call, resource, target);
       return;
     }
-    const contentType = (request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
+    const contentType = typeOf(request);
     const body = ["GET", "HEAD"].includes(request.method ?? "") ? undefined : await readBody(request, contentType);
     if (subresource === "token" && asked.verb === "create") {
       await this.#json(request, response, requestedToken(body, namespace ?? "", name ?? "", store, identities), 201);
@@ -251,6 +251,8 @@ function madeUp(code: number, message: string | undefined, retryAfterSeconds: nu
   return new Refusal(code, reason, message ?? (reason || "made up by the test"), details);
 }
 
+const typeOf = ({ headers }: IncomingMessage): string => (headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
+
 function deedOf({ verb, path, target }: Asked): Deed {
   if (target === undefined) return { verb, group: "", resource: "", namespace: "", name: "", path };
   const { group, plural, namespace, name, subresource } = target;
@@ -258,25 +260,4 @@ function deedOf({ verb, path, target }: Asked): Deed {
   // A namespace's own path counts as inside it.
   const where = namespace ?? (plural === "namespaces" && group === "" ? name : undefined);
   return { verb, group, resource, namespace: where ?? "", name: name ?? "", path };
-}
-
-const READABLE = ["application/json", "application/yaml", ""];
-
-async function readBody(request: IncomingMessage, contentType = ""): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > BODY_LIMIT)
-      throw new Refusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
-    parts.push(part);
-  }
-  if (size === 0) return undefined;
-  if (request.method !== "PATCH" && !READABLE.includes(contentType))
-    throw unsupported(contentType, READABLE.slice(0, 1));
-  try {
-    return JSON.parse(Buffer.concat(parts).toString());
-  } catch (error) {
-    throw badRequest(`couldn't read the body as JSON: ${(error as Error).message}`);
-  }
 }

@@ -83,7 +83,7 @@ function textOfAddress(number: bigint, family: string): string {
 
 export function serviceDefaults(draft: KubeObject, old: KubeObject | undefined, ranges: ServiceRanges): KubeObject {
   const spec: JsonMap = { sessionAffinity: "None", type: "ClusterIP", ...mapAt(draft, "spec") };
-  const type = String(spec["type"]);
+  const type = textAt(spec, "type");
   if (type === "ExternalName") return { ...draft, spec, status: draft["status"] ?? { loadBalancer: {} } };
   const outside = type === "NodePort" || type === "LoadBalancer";
   spec["internalTrafficPolicy"] ??= "Cluster";

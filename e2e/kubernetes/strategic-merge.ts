@@ -2,7 +2,7 @@
  * Strategic merge patch of the built-in kinds: as RFC 7396, but lists that have a merge key are merged by it, with the
  * directives $patch, $retainKeys, $deleteFromPrimitiveList and $setElementOrder.
  */
-import { isMap, type Json, type JsonMap } from "./json.ts";
+import { isMap, type Json, type JsonMap, without } from "./json.ts";
 
 /** Merge keys of Go's struct tags, by the list's field name; "" is a list of plain values that is a set. */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
@@ -104,9 +104,4 @@ function reorder(kind: string, result: JsonMap, field: string, order: Json): voi
 function retain(result: JsonMap, kept: Json | undefined): void {
   if (!Array.isArray(kept)) return;
   for (const key of Object.keys(result)) if (!kept.includes(key)) delete result[key];
-}
-
-function without(map: JsonMap, key: string): JsonMap {
-  const { [key]: _, ...rest } = map;
-  return rest;
 }

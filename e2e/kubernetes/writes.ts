@@ -5,7 +5,7 @@ import { pruned, withDefaults } from "./custom-schema.ts";
 import { schemaProblems } from "./custom-validation.ts";
 import { definitionProblems } from "./definitions.ts";
 import { born, decode, inherited, wishes } from "./draft.ts";
-import { isMap, type Json, type KubeObject, same } from "./json.ts";
+import { isMap, type Json, type KubeObject, same, without } from "./json.ts";
 import { filled, problemsOf } from "./kind-rules.ts";
 import { alreadyExists, badRequest, forbidden, invalid, invalidField, notFound } from "./refusal.ts";
 import { collectionOf, groupResource, keyOf, type Resource } from "./resource.ts";
@@ -118,46 +118,36 @@ export class Writes {
     const found = this.store.get(collectionOf(NAMESPACES), namespace);
     if (found === undefined) throw notFound(NAMESPACES, namespace);
     if (found.metadata.deletionTimestamp === undefined) return;
-    const why = `because it is being terminated`;
-    const causes: Json[] = [
-      {
-        reason: "NamespaceTerminating",
-        message: `namespace ${namespace} is being terminated`,
-        field: "metadata.namespace",
-      },
-    ];
-    const message = `${groupResource(resource)} is forbidden: unable to create new content in namespace ${namespace} ${why}`;
-    throw forbidden(message, { causes });
+    const message = `namespace ${namespace} is being terminated`;
+    const causes: Json[] = [{ reason: "NamespaceTerminating", message, field: "metadata.namespace" }];
+    const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+    throw forbidden(`${groupResource(resource)} is forbidden: ${why}`, { causes });
   }
 }
 
 /** Nodes may be born with a status: kubelet registers them so. */
-function withoutStatus(resource: Resource, draft: KubeObject): KubeObject {
-  if (!resource.status || resource.kind === "Node") return draft;
-  const { status: _, ...rest } = draft;
-  return rest as KubeObject;
-}
+const withoutStatus = (resource: Resource, draft: KubeObject): KubeObject =>
+  !resource.status || resource.kind === "Node" ? draft : without(draft, "status");
 
-function exceptStatus(resource: Resource, draft: KubeObject, old: KubeObject): KubeObject {
+function exceptStatus(resource: Resource, draft: KubeObject, { status }: KubeObject): KubeObject {
   if (!resource.status) return draft;
-  const { status: _, ...rest } = draft;
-  const { status } = old;
-  return (status === undefined ? rest : { ...rest, status }) as KubeObject;
+  const rest = without(draft, "status");
+  return status === undefined ? rest : { ...rest, status };
 }
 
 /** Built-in kinds let labels and annotations through with their status, custom ones nothing but the status. */
 function onlyStatus(resource: Resource, draft: KubeObject, old: KubeObject): KubeObject {
-  const { status: _, metadata, ...rest } = old;
   const { managedFields } = draft.metadata;
-  const kept =
-    resource.custom === undefined ? draft.metadata : managedFields ? { ...metadata, managedFields } : metadata;
+  const fixed = { ...without(old.metadata, "managedFields"), ...(managedFields !== undefined && { managedFields }) };
   const { status } = draft;
-  return { ...rest, metadata: kept, ...(status !== undefined && { status }) };
+  const rest = without(old, "status");
+  const metadata = resource.custom === undefined ? draft.metadata : fixed;
+  return { ...rest, metadata, ...(status !== undefined && { status }) };
 }
 
 /** Who last wrote what, and when, is no change by itself. */
 function unchanged(one: KubeObject, other: KubeObject): boolean {
-  const bare = ({ metadata: { managedFields: _, ...metadata }, ...rest }: KubeObject) => ({ ...rest, metadata });
+  const bare = (object: KubeObject) => ({ ...object, metadata: without(object.metadata, "managedFields") });
   return same(bare(one), bare(other)) && same(owners(one), owners(other));
 }
 

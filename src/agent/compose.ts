@@ -28,6 +28,7 @@ import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
+import { NetworkListFile } from "./network-list-file.ts";
 import { originate } from "./originate.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
@@ -90,6 +91,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     listenCure: "set listenPort in BGPConfiguration",
   });
   const masquerade = new MasqueradeRules(log);
+  const networkList = new NetworkListFile(config.cni, log.child({ part: "cni" }));
   let loaded = false;
   // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
   const announce = () => {
@@ -126,7 +128,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems, ...services.problems],
+      problems: [...[configuration, masquerade, pods, networkList, services].flatMap((part) => [...part.problems])],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -149,6 +151,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       loaded = true;
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
+      networkList.write();
     },
     async quiet() {
       await pods.quiet();
@@ -157,6 +160,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
     async stop() {
       configuration.stop();
+      networkList.stop();
       pods.stop();
       services.stop();
       cluster?.close();

@@ -20,8 +20,12 @@ import { serviceRangeFaults } from "./service-range-rules.ts";
 export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
   const known = new Set(held.map(refOf));
   const newPool = items.some(({ resource }) => resource.kind === "IPPool" && !known.has(refOf(resource)));
-  const faults = faultsBetween(items, held, newPool ? await store.listKeys(blocksRoot) : []);
-  return [...faults, ...absentFilters(items, held)];
+  return crossFaults(items, held, newPool ? await store.listKeys(blocksRoot) : []);
+}
+
+/** All of it, told what the store holds. */
+export function crossFaults(items: readonly SourcedResource[], held: readonly Resource[], blocks: readonly string[]) {
+  return [...faultsBetween(items, held, blocks), ...absentFilters(items, held)];
 }
 
 /**

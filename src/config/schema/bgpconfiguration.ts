@@ -3,12 +3,14 @@ import { z } from "zod";
 import {
   asNumber,
   cidr,
+  community,
   communityFault,
   connectRetryTime,
   duration,
   holdTime,
   notYet,
   port,
+  serviceRange,
   text,
   whole,
 } from "./fields.ts";
@@ -18,28 +20,32 @@ const METRIC = "routes are written with the metric 1024";
 
 const SEVERITIES = ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] as const;
 
-const communityName = text((value) => {
-  if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
-  return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
-});
+/** A pattern: RE2 and JavaScript write "any case" differently. */
+function inAnyCase(word: string): string {
+  return [...word].map((letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`).join("");
+}
+
+const communityName = text(
+  (value) => {
+    if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
+    return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
+  },
+  { minLength: 1, maxLength: 253 },
+);
 
 const serviceRanges = z
-  .array(
-    z.strictObject({
-      cidr: cidr.refine((value) => !value.endsWith("/0"), {
-        error: (issue) => `${shown(issue.input)} would make every node announce a default route; name the range itself`,
-      }),
-    }),
-  )
+  .array(z.strictObject({ cidr: serviceRange }))
   .max(500)
   .exactOptional();
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
-  logSeverityScreen: text((value) =>
-    SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
-      ? undefined
-      : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+  logSeverityScreen: text(
+    (value) =>
+      SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
+        ? undefined
+        : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+    { pattern: `^(${SEVERITIES.map(inAnyCase).join("|")})$`, maxLength: 7 },
   ).exactOptional(),
   /** Every node peers with every other one; true when not given. */
   nodeToNodeMeshEnabled: z.boolean().exactOptional(),
@@ -55,7 +61,7 @@ export const bgpConfigurationSchema = z.strictObject({
   connectRetryTime: connectRetryTime.exactOptional(),
   /** Names for communities, to be used in prefixAdvertisements. */
   communities: z
-    .array(z.strictObject({ name: communityName, value: text(communityFault) }))
+    .array(z.strictObject({ name: communityName, value: community }))
     .max(500)
     .exactOptional(),
   /** Routes inside cidr are announced with these communities: values, or names of them. */
@@ -95,8 +101,8 @@ export const bgpConfigurationSchema = z.strictObject({
 
 export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
-const SERVICE_RANGES = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
-const DEFAULT_ONLY = [
+export const SERVICE_RANGES: readonly string[] = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
+export const DEFAULT_ONLY: readonly string[] = [
   "nodeToNodeMeshEnabled",
   "asNumber",
   "nodeMeshMaxRestartTime",
