@@ -3,7 +3,7 @@
  * hand. It ends with the process that started it, whatever becomes of that one.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
@@ -12,6 +12,7 @@ import type { AnswerFault, Match } from "../kubernetes/faults.ts";
 import type { RequestCount } from "../kubernetes/request-counts.ts";
 import { type Finished, inside, type RunOptions, run } from "./command.ts";
 import { NODE } from "./program.ts";
+import { eventually } from "./wait.ts";
 
 const PROGRAM = fileURLToPath(new URL("../kubernetes/api-server.ts", import.meta.url));
 const PATIENCE_MS = 30_000;
@@ -112,8 +113,7 @@ export class ApiServer {
   async retire(): Promise<void> {
     this.#child?.kill("SIGTERM");
     this.#child = undefined;
-    // Its port is free as soon as it has taken the signal.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await eventually("the server takes no more", 10, () => !existsSync(`${this.directory}/control.sock`));
   }
 
   /** Stopped, and its directory gone unless that was given. */
@@ -241,7 +241,7 @@ export class ApiServer {
   #ask(path: string, body: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socketPath = `${this.directory}/control.sock`;
-      const asked = request({ socketPath, path, method: "POST", timeout: PATIENCE_MS }, (answer) => {
+      const asked = request({ socketPath, path, method: "POST", agent: false, timeout: PATIENCE_MS }, (answer) => {
         let text = "";
         answer.setEncoding("utf8").on("data", (part: string) => (text += part));
         answer.on("error", reject);

@@ -1,9 +1,9 @@
 /**
  * Leader election on a Lease (coordination.k8s.io/v1), readable by and for everything else that elects so.
  *
- * No clock is compared with another machine's: renewTime is for people. A candidate takes over when it has seen the same
+ * No clock is compared with that of another: renewTime is for people. A candidate takes over when it has seen the same
  * record, by its own monotonic clock, for as long as the record says that it lasts. A leader counts from before it sent
- * the renewal that succeeded, and stops leading a third of the time earlier than anybody can take over.
+ * the renewal that succeeded, and leads no more a third of that time before anybody can take over.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cluster, type ClusterError, type KubeObject, LEASES, type ObjectRef } from "./port.ts";

@@ -6,7 +6,7 @@
  * looks into have a greatest length in the schema for that.
  */
 import type { Kind } from "../kinds.ts";
-import { DEFAULT_ONLY } from "../schema/bgpconfiguration.ts";
+import { DEFAULT_ONLY, SERVICE_RANGES } from "../schema/bgpconfiguration.ts";
 import type { Validation } from "./structural.ts";
 
 export interface PlacedRule extends Validation {
@@ -223,9 +223,13 @@ const CONFIGURATION: readonly PlacedRule[] = [
   {
     at: "spec",
     rule:
-      "!has(self.communities) || size(self.communities) == 0 || " +
-      "(has(self.prefixAdvertisements) && size(self.prefixAdvertisements) > 0)",
-    message: "communities: are names for use in prefixAdvertisements, of which there is none; add one, or remove them",
+      "!has(self.communities) || size(self.communities) == 0" +
+      ["prefixAdvertisements", ...SERVICE_RANGES]
+        .map((field) => ` || (has(self.${field}) && size(self.${field}) > 0)`)
+        .join(""),
+    message:
+      "communities: are names for use in prefixAdvertisements and by services, and there is neither; add one, or " +
+      "remove them",
   },
 ];
 
