@@ -1,5 +1,5 @@
 /**
- * The image, as far as it can be made without a registry: the Dockerfile's steps done to directories, and from what
+ * The image, as far as it can be made without pulling one: the Dockerfile's steps done to directories, and from what
  * comes out the programs of the manifests, started as the kubelet would, with the etcd of the overlay and its
  * certificates.
  */
@@ -163,7 +163,7 @@ it("a pod is wired by the plugin on the host, with an address out of a pool that
   const applied = await host.inside(["apply", "-f", "/etc/overland/pools.yaml"]);
   expect(applied.stderr + applied.stdout).toContain("ippool/pods-ipv4 created");
   const input = readFileSync(list(), "utf8").replace(/"plugins".*/s, '"type": "overland", "socket": "');
-  const socket = `${onHost("run/overland/agent.sock")}`;
+  const socket = onHost("run/overland/agent.sock");
   const add = `ip netns add overland-image-pod && CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_PATH=x \
     CNI_NETNS=/run/netns/overland-image-pod exec '${onHost("opt/cni/bin/overland")}'`;
   await must(host.command(["sh", "-ec", `mount --bind '${onHost("run/netns")}' /run/netns`]));
