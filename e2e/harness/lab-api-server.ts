@@ -21,6 +21,11 @@ export class LabApiServer {
     return `${this.#directory}/kubeconfig`;
   }
 
+  /** The socket of its tests' way in. */
+  get control(): string {
+    return `${this.#directory}/control.sock`;
+  }
+
   get process(): Process {
     return processIn(this.#netns, "api-server.ts", this.#directory);
   }
@@ -42,7 +47,7 @@ export class LabApiServer {
   /** Makes or replaces an object, status and all, as whoever looks after it would. */
   async put(...objects: readonly object[]): Promise<void> {
     const lines = objects.map((object) => `${JSON.stringify(object)}\n`).join("");
-    const socket = ["--unix-socket", `${this.#directory}/control.sock`, "http://control/load"];
+    const socket = ["--unix-socket", this.control, "http://control/load"];
     await must(["curl", "-sS", "--fail-with-body", "--noproxy", "*", ...socket, "--data-binary", "@-"], {
       input: lines,
     });

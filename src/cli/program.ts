@@ -18,18 +18,8 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [
-    addAgent,
-    addController,
-    addSpeaker,
-    addResources,
-    addNode,
-    addServices,
-    addBgp,
-    addIpam,
-    addInstall,
-  ])
-    add(program);
+  const parts = [addAgent, addController, addSpeaker, addResources, addNode, addServices, addBgp, addIpam, addInstall];
+  for (const add of parts) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -68,6 +58,16 @@ function addResources(program: Command): void {
     .action(async (options) => (await import("./manifests.ts")).validate(options));
 }
 
+function addServices(program: Command): void {
+  withSocketOption(program.command("services [SERVICE]"))
+    .summary("show which addresses of services this node announces, and why")
+    .description(
+      "Show which addresses of services this node announces, and why or why not: all, or those of a service.",
+    )
+    .addOption(outputOption(["json"]))
+    .action(async (of, options) => (await import("./services.ts")).services(of, options));
+}
+
 function addInstall(program: Command): void {
   const withHost = (command: Command) =>
     command
@@ -86,16 +86,6 @@ function addInstall(program: Command): void {
     .option("--state-dir <DIR>", "the agent's state: which pods are wired", "/var/lib/overland")
     .option("--force", "the plugin too, while pods are wired")
     .action(async (options) => (await import("./install-cni.ts")).uninstallCni(options));
-}
-
-function addServices(program: Command): void {
-  withSocketOption(program.command("services [SERVICE]"))
-    .summary("show which addresses of services this node announces, and why")
-    .description(
-      "Show which addresses of services this node announces, and why or why not: all, or those of a service.",
-    )
-    .addOption(outputOption(["json"]))
-    .action(async (of, options) => (await import("./services.ts")).services(of, options));
 }
 
 function addNode(program: Command): void {

@@ -10,6 +10,7 @@ import {
   holdTime,
   notYet,
   port,
+  serviceRange,
   text,
   whole,
 } from "./fields.ts";
@@ -34,13 +35,7 @@ const communityName = text(
 );
 
 const serviceRanges = z
-  .array(
-    z.strictObject({
-      cidr: cidr.refine((value) => !value.endsWith("/0"), {
-        error: (issue) => `${shown(issue.input)} would make every node announce a default route; name the range itself`,
-      }),
-    }),
-  )
+  .array(z.strictObject({ cidr: serviceRange }))
   .max(500)
   .exactOptional();
 
@@ -108,7 +103,7 @@ export const bgpConfigurationSchema = z.strictObject({
 
 export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
-const SERVICE_RANGES = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
+export const SERVICE_RANGES: readonly string[] = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
 export const DEFAULT_ONLY: readonly string[] = [
   "nodeToNodeMeshEnabled",
   "asNumber",
