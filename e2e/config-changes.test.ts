@@ -66,7 +66,12 @@ describe("the BGPConfiguration", () => {
   lab.proof("switches the mesh off and on again; pods reach each other all the time", () =>
     undisturbed(async () => {
       // Nobody else tells the nodes each other's blocks, so the mesh stays for its restart time.
+      const before = (await meshPeers())[0]?.since;
       await lab.apply(configuration({ nodeMeshMaxRestartTime: "3s" }));
+      await eventually("the mesh has agreed on it", 15, async () => {
+        const [mesh] = await meshPeers();
+        return mesh?.state === "Established" && mesh.since !== before;
+      });
       await Promise.all(lab.plan.nodes.map((one) => settled(one)));
       await lab.apply(configuration({ nodeToNodeMeshEnabled: false }));
       await eventually("the mesh is going", IN_FORCE_S, async () => {
