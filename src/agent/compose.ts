@@ -17,6 +17,7 @@ import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server
 import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
+import { listLinks } from "../kernel/links.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
@@ -109,7 +110,13 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     clearTimeout(again);
     if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
   };
-  const handover = new Handover((node) => peerConfigs(node, (key) => passwords.of(key)));
+  const handover = new Handover((node) =>
+    peerConfigs(
+      node,
+      (key) => passwords.of(key),
+      () => listLinks(),
+    ),
+  );
   let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
