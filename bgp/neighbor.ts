@@ -7,7 +7,7 @@ import { holdToLimit } from "./prefix-limit.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import type { Rib } from "./rib/rib.ts";
 import { Member, type UpdateGroup } from "./rib/update-group.ts";
-import { cease } from "./session/fsm.ts";
+import { cease, type Ending } from "./session/fsm.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { Peer } from "./session/peer.ts";
@@ -106,14 +106,14 @@ export class Neighbor {
     }
   }
 
-  /** `keeps`: the peer's routes may stay (RFC 4724). Returns how many do. */
-  down(keeps: boolean, now: number): number {
+  /** Returns how many of the peer's routes stay (RFC 4724). */
+  down(ending: Ending, now: number): number {
     for (const [family, group] of this.groups) this.#rib.leave(group, this.members.get(family) as Member);
     this.groups.clear();
     this.members.clear();
     this.adjRibIn = undefined;
     this.endOfRib.clear();
-    return this.staleness.down(keeps, this.peer.config, now);
+    return this.staleness.down(ending, this.peer.config, now);
   }
 
   /** The family's initial routes are complete: what is still stale goes. Returns how many that were. */

@@ -286,7 +286,7 @@ export class Speaker {
       },
       up: (peer, negotiated: Negotiated, local, now) => this.#neighborOf(peer).up(negotiated, local, now),
       down: (peer, ending: Ending, now) => {
-        const routes = this.#neighborOf(peer).down(ending === "restartable", now);
+        const routes = this.#neighborOf(peer).down(ending, now);
         if (routes > 0) this.#event({ kind: "stale-kept", peer: peer.config.name, routes });
       },
       update: (peer, body, now) => this.#update(this.#neighborOf(peer), body, now),

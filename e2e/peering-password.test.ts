@@ -141,7 +141,7 @@ describe("a password", () => {
       const now = await peerOf(node(), "mesh/r1n2");
       return now.state === "Established" && now.since !== before.since;
     });
-    const { stdout } = await overland(["bgp", "peers", "mesh/r1n2", "--socket", node().socket]);
+    const { stdout } = await overland(["bgp", "peer", "mesh/r1n2", "--socket", node().socket]);
     expect(stdout).toContain("TCP MD5");
   });
 

@@ -43,9 +43,10 @@ export type FsmEvent =
 
 /**
  * How an established session ended, as far as graceful restart asks: whether the routes may stay (RFC 4724 4.2: the TCP
- * connection was lost; RFC 8538 3: a NOTIFICATION, where both sides said so).
+ * connection was lost; RFC 8538 3: a NOTIFICATION, where both sides said so). Collision: the peer, which is there, goes
+ * on over the other of two connections.
  */
-export type Ending = "restartable" | "final";
+export type Ending = "restartable" | "collision" | "final";
 
 export interface Next {
   readonly state: StateName;
@@ -193,7 +194,10 @@ export class Fsm {
   received(notification: Notification, now: number): Next {
     this.host.notified("received", notification, now);
     const keeps = this.#keepsOverNotification() && !isHardReset(notification);
-    return this.toIdle(`received ${describeNotification(notification)}`, now, keeps ? "restartable" : "final");
+    const { code, subcode } = notification;
+    const collides = code === ErrorCode.Cease && subcode === CeaseSubcode.ConnectionCollision;
+    const ending = keeps ? "restartable" : collides ? "collision" : "final";
+    return this.toIdle(`received ${describeNotification(notification)}`, now, ending);
   }
 
   #keepsOverNotification(): boolean {

@@ -20,6 +20,7 @@ import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
+import { listLinks } from "../kernel/links.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
 import { giveBackWhenQuiet } from "../speaker/give-back.ts";
@@ -120,7 +121,13 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     clearTimeout(again);
     if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
   };
-  const handover = new Handover((node) => peerConfigs(node, (key) => passwords.of(key)));
+  const handover = new Handover((node) =>
+    peerConfigs(
+      node,
+      (key) => passwords.of(key),
+      () => listLinks(),
+    ),
+  );
   let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const drain = new NodeDrain({

@@ -23,8 +23,8 @@ const STEP_DOWN_MS = 30_000;
 /** For so long routes have to be known from elsewhere before the session they came by goes. */
 const COVERED_MS = 5_000;
 /**
- * Age of a session from which on it may be made anew, if it has said everything; or at the latest. Beside one of 5 s and
- * more the other side takes the new connection for what it is; beside a younger one for a collision.
+ * Age of a session from which on it may be made anew, if it has said everything; or at the latest. Beside one of 5 s
+ * and more the other side takes the new connection for what it is; beside a younger one for a collision.
  */
 const SETTLED_MS = 6_000;
 const SETTLED_AT_LAST_MS = 30_000;

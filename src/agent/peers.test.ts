@@ -87,6 +87,28 @@ describe("a peer of a node", () => {
     expect(configsOf([node(1), node(2), node(3), mesh]).map(({ password }) => password)).toEqual(["s3cret", "s3cret"]);
   });
 
+  it("is led back over its own uplink where the kernel chooses the source of the session", () => {
+    const uplink = (name: string, n: number) => ({
+      ...{ index: n, name, up: true, carrier: true, mtu: 1500, mac: "02:00:00:00:00:01" },
+      addresses: [
+        { address: addressOf(`10.3.${n}.2`), length: 30 },
+        { address: addressOf(`fd00:3:${n}::2`), length: 64 },
+      ],
+    });
+    const dual = node(1, { ipv6Address: "fd00::1/64" });
+    const of = (peerIP: string, spec: Spec) =>
+      only(
+        peerConfigs(resolve([dual, peer({ peerIP, ...spec })], "n1"), passwordOf, () => [
+          uplink("eth0", 1),
+          uplink("eth1", 2),
+        ]),
+      ).localAddresses;
+    expect(of("10.3.2.1", { sourceAddress: "None" })).toEqual({ 6: addressOf("fd00:3:2::2") });
+    expect(of("fd00:3:1::1", { sourceAddress: "None" })).toEqual({ 4: addressOf("10.3.1.2") });
+    expect(of("192.0.2.1", { sourceAddress: "None" })).toEqual({ 6: addressOf("fd00::1") });
+    expect(of("10.3.2.1", {})).toEqual({ 4: addressOf("10.0.0.1"), 6: addressOf("fd00::1") });
+  });
+
   it("has every term that the BGPPeer gives", () => {
     const spec = {
       addPath: { send: true, receive: false },

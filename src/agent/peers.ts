@@ -4,10 +4,13 @@ import type { FilterChain, Tag } from "../../bgp/policy/chain.ts";
 import { compileFilter, compileTag, missingFilter } from "../../bgp/policy/compile-filter.ts";
 import type { Filter } from "../../bgp/policy/filter.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
-import type { Address, Family } from "../../ipam/net/address.ts";
+import { type Address, type Family, familyOf } from "../../ipam/net/address.ts";
+import { hostPrefix } from "../../ipam/net/prefix.ts";
 import type { SecretKey } from "../config/peer-intent.ts";
 import type { NodeConfig, PeerIntent } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
+import type { Link } from "../kernel/links.ts";
+import { ownAddresses } from "../speaker/own-addresses.ts";
 import type { Password } from "./passwords.ts";
 import { reflectedRoutes } from "./reflected-routes.ts";
 
@@ -26,7 +29,11 @@ export function speakerSettings({ pathChoice }: NodeConfig): SpeakerSettings {
  * and a router hears of each block from its owner alone. A route reflector passes routes of the pools on besides. See
  * docs/decisions/announce-own-routes-only.md.
  */
-export function peerConfigs(config: NodeConfig, passwordOf: (key: SecretKey) => Password): PeerConfig[] {
+export function peerConfigs(
+  config: NodeConfig,
+  passwordOf: (key: SecretKey) => Password,
+  links: () => readonly Link[] = () => [],
+): PeerConfig[] {
   const localAddresses: { 4?: Address; 6?: Address } = {};
   if (config.ipv4 !== undefined) localAddresses[4] = config.ipv4.address;
   if (config.ipv6 !== undefined) localAddresses[6] = config.ipv6.address;
@@ -58,7 +65,7 @@ export function peerConfigs(config: NodeConfig, passwordOf: (key: SecretKey) => 
     extendedNextHop: peer.extendedNextHop ?? false,
     role: peer.role,
     strictRole: peer.strictRole ?? false,
-    localAddresses,
+    localAddresses: peer.sourceAddress === undefined ? onTheLink(peer, localAddresses, links()) : localAddresses,
     nextHopMode: peer.nextHopMode,
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
     removePrivateAs: peer.removePrivateAS ?? false,
@@ -81,6 +88,15 @@ function protection(
   if (password === undefined) return { password: undefined };
   const found = passwordOf(password);
   return "value" in found ? { password: found.value } : { password: undefined, held: `no password: ${found.missing}` };
+}
+
+/**
+ * Where the kernel chooses our end of the session, that is what the peer is given as next hop: with a session per
+ * uplink, each leads back over its own. In the other family it is the address on the same link, if there is one.
+ */
+function onTheLink(peer: PeerIntent, own: PeerConfig["localAddresses"], links: readonly Link[]) {
+  const { [familyOf(peer.address)]: _ours, ...other } = own;
+  return { ...other, ...ownAddresses(hostPrefix(peer.address), undefined, links) };
 }
 
 function familiesWith(own: PeerConfig["localAddresses"], extendedNextHop: boolean): Family[] {
