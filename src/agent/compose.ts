@@ -27,7 +27,7 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
-import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
+import { firstLook, followKubernetes, lastLook, movablePods } from "./kubernetes.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
@@ -35,7 +35,7 @@ import { Pods } from "./pods.ts";
 import { nodeStatus } from "./status.ts";
 
 export interface Agent {
-  /** Leaves kernel routes, pods and the peers' memory of us as they are. */
+  /** Leaves kernel routes, pods and, but on a machine that goes down, the peers' memory of us as they are. */
   stop(): Promise<void>;
 }
 
@@ -60,7 +60,8 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
   void parts.run().catch((error: unknown) => log.error("start failed", { error }));
   return {
     async stop() {
-      log.info("overland agent stops; routes and pods stay");
+      const goodbye = await parts.lastLook();
+      log.info(goodbye ? "overland agent stops with the machine" : "overland agent stops; routes and pods stay");
       stopGivingBack();
       for (const server of servers) server.close();
       // A pod half made is work for the runtime and for the next agent; one more moment and it is whole.
@@ -164,6 +165,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       update();
       kubernetes?.node.start();
     },
+    lastLook: () => lastLook(kubernetes),
     async quiet() {
       await Promise.all([pods.quiet(), drain.stop()]);
       // The last answers go out.
