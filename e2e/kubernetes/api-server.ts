@@ -13,7 +13,7 @@ import { listenForControl } from "./control.ts";
 import { Controllers } from "./controllers.ts";
 import { Faults } from "./faults.ts";
 import { ADMIN, Identities } from "./identities.ts";
-import { keepIn } from "./journal.ts";
+import { followFile, keepIn } from "./journal.ts";
 import { Listener } from "./listener.ts";
 import { RequestCounts } from "./request-counts.ts";
 import { Server } from "./server.ts";
@@ -41,6 +41,8 @@ const { values } = parseArgs({
     "bookmark-seconds": { type: "string", default: "60" },
     /** How long open watches are served after SIGTERM. */
     "shutdown-seconds": { type: "string", default: "60" },
+    /** Ends at once when its standard input does: with whoever started it, however that one ended. */
+    "until-stdin-ends": { type: "boolean", default: false },
   },
 });
 
@@ -77,7 +79,7 @@ const listener = new Listener(authority, address, Number(values.port), faults, (
   void server.handle(request, response);
 });
 await listener.listen();
-await listenForControl(`${dir}/control.sock`, { parts, server, listener, load: bulk });
+const control = await listenForControl(`${dir}/control.sock`, { parts, server, listener, load: bulk });
 
 const [first = "127.0.0.1"] = address;
 const url = `https://${isIPv6(first) ? `[${first}]` : first}:${listener.port}`;
@@ -85,16 +87,24 @@ const token = identities.tokenOf(ADMIN.name) ?? identities.add(ADMIN);
 writeFileSync(`${dir}/kubeconfig`, kubeconfig(url, authority.ca, ADMIN.name, token), { mode: 0o600 });
 process.stdout.write(`${JSON.stringify({ url, port: listener.port, revision: store.revision })}\n`);
 
-/** No new connections, but open watches are served on for a while. A second signal ends it at once. */
+if (values["until-stdin-ends"]) process.stdin.on("end", () => process.exit(0)).resume();
+
+/**
+ * No new connections, but open watches are served on for a while, and told what a next server on the same port does. A
+ * second signal ends it at once.
+ */
 let stopping = false;
 for (const name of ["SIGTERM", "SIGINT"] as const) {
   process.on(name, () => {
     if (stopping) process.exit(0);
     stopping = true;
+    server.retire();
     listener.refuse();
+    control.close();
+    if (values.keep) followFile(`${dir}/journal.jsonl`, store, 100);
     setTimeout(() => process.exit(0), Number(values["shutdown-seconds"]) * 1000);
     setInterval(() => {
-      if (listener.connections === 0) process.exit(0);
+      if (server.watches.size === 0) process.exit(0);
     }, 50);
   });
 }

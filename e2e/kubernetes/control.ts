@@ -1,6 +1,6 @@
 /** The tests' way in beside the API: faults, tokens, counts, bulk loads; plain HTTP on a socket in the directory. */
 import { rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
 import type { BulkLoad } from "./bulk-load.ts";
 import type { AnswerFault, DelayFault, Match } from "./faults.ts";
 import { serviceAccount } from "./identities.ts";
@@ -77,14 +77,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   }),
 };
 
-export function listenForControl(socket: string, controlled: Controlled): Promise<void> {
+export function listenForControl(socket: string, controlled: Controlled): Promise<HttpServer> {
   const server = createServer((request, response) => {
     void answer(controlled, request, response);
   });
   rmSync(socket, { force: true });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(socket, resolve);
+    server.listen(socket, () => resolve(server));
     server.unref();
   });
 }

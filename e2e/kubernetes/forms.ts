@@ -96,7 +96,6 @@ export function eventText(
 export function bookmarkText(revision: number, initialEnd: boolean, { resource, form }: EventForm): string {
   const metadata = {
     resourceVersion: String(revision),
-    creationTimestamp: null,
     ...(initialEnd && { annotations: { "k8s.io/initial-events-end": "true" } }),
   };
   const object =

@@ -94,7 +94,7 @@ export const REVIEWS: readonly Review[] = [
 export function reviewed(review: Review, body: unknown, who: Identity, store: Store, identities: Identities): JsonMap {
   const asked: JsonMap = isMap(body) ? body : {};
   const status = review.answer(mapAt(asked, "spec"), who, store, identities);
-  const metadata = { creationTimestamp: null };
+  const metadata = {};
   return {
     kind: review.kind,
     apiVersion: `${review.group}/${review.version}`,
@@ -121,7 +121,7 @@ export function requestedToken(
   return {
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
-    metadata: { name, namespace, creationTimestamp: null },
+    metadata: { name, namespace },
     spec: { ...spec, expirationSeconds: seconds },
     status: { token, expirationTimestamp },
   };

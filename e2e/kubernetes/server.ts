@@ -48,6 +48,7 @@ export class Server {
   readonly watches = new Set<Watch>();
   readonly #parts: ServerParts;
   #requests = 0;
+  #retired = false;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -67,6 +68,10 @@ export class Server {
       await faults.delay(facts);
       const fault = faults.takeAnswer(facts);
       if (fault !== undefined) throw madeUp(fault.code, fault.message, fault.retryAfterSeconds);
+      if (this.#retired) {
+        response.setHeader("connection", "close");
+        throw madeUp(429, "apiserver is shutting down.", 1);
+      }
       if (who === undefined) throw unauthorized();
       await this.#answer({ request, response, asked: what, who, facts });
     } catch (error) {
@@ -74,6 +79,11 @@ export class Server {
     } finally {
       counts.add(facts, response.statusCode);
     }
+  }
+
+  /** From now on only what is open is served: whoever asks for more is sent to the next server. */
+  retire(): void {
+    this.#retired = true;
   }
 
   /** The kind is no longer served: its watches end. */
