@@ -3,12 +3,11 @@
  * what is wrong comes out in words, each naming the record. Nothing comes out as long as every writer keeps to the rule
  * that an address, its owner and its block change together.
  */
-import { decodeAffinity } from "./affinity.ts";
-import { type Block, decodeBlock, ordinalOf } from "./block.ts";
-import { decodeHandle, type HandleRecord } from "./handle.ts";
-import { affinityOfKey, blockOfKey, handleOfKey } from "./keys.ts";
+import { type Block, ordinalOf } from "./block.ts";
+import type { HandleRecord } from "./handle.ts";
 import { type Address, compareAddresses, formatAddress } from "./net/address.ts";
 import { containsPrefix, formatPrefix, samePrefix } from "./net/prefix.ts";
+import { type Reading, readableBlocks, readRecords } from "./reading.ts";
 import type { Entry } from "./store.ts";
 
 interface Records {
@@ -20,8 +19,9 @@ interface Records {
 
 /** @param entries all that lies under the root of address management */
 export function audit(entries: readonly Entry[]): string[] {
-  const faults: string[] = [];
-  const records = readAll(entries, faults);
+  const reading = readRecords(entries);
+  const faults = reading.unreadable.map((key) => `${key}: the record cannot be read`);
+  const records = readable(reading);
   faults.push(...overlaps([...records.blocks.values()]));
   for (const block of records.blocks.values()) faults.push(...faultsOfBlock(block, records));
   for (const [text, nodes] of records.affinities) {
@@ -32,33 +32,18 @@ export function audit(entries: readonly Entry[]): string[] {
   return faults;
 }
 
-function readAll(entries: readonly Entry[], faults: string[]): Records {
-  const records: Records = { blocks: new Map(), handles: new Map(), affinities: new Map() };
-  for (const entry of entries) if (!readOne(entry, records)) faults.push(`${entry.key}: the record cannot be read`);
-  return records;
-}
-
-function readOne({ key, value }: Entry, records: Records): boolean {
-  const cidr = blockOfKey(key);
-  if (cidr !== undefined) {
-    const block = decodeBlock(value);
-    if (block === undefined || !samePrefix(block.cidr, cidr)) return false;
-    records.blocks.set(formatPrefix(cidr), block);
-    return true;
+function readable(reading: Reading): Records {
+  const affinities = new Map<string, string[]>();
+  for (const { node, cidr, pool } of reading.affinities) {
+    if (pool === undefined) continue;
+    const text = formatPrefix(cidr);
+    affinities.set(text, [...(affinities.get(text) ?? []), node]);
   }
-  const handle = handleOfKey(key);
-  if (handle !== undefined) {
-    const record = decodeHandle(value);
-    if (record?.workload.handle !== handle) return false;
-    records.handles.set(handle, record);
-    return true;
-  }
-  const affinity = affinityOfKey(key);
-  const content = affinity && decodeAffinity(value);
-  if (affinity === undefined || content === undefined || !samePrefix(content.cidr, affinity.cidr)) return false;
-  const text = formatPrefix(affinity.cidr);
-  records.affinities.set(text, [...(records.affinities.get(text) ?? []), affinity.node]);
-  return true;
+  const handles = [...reading.handles].flatMap(([handle, { value }]): [string, HandleRecord][] =>
+    value === undefined ? [] : [[handle, value]],
+  );
+  const blocks = readableBlocks(reading).map((block) => [formatPrefix(block.cidr), block] as const);
+  return { blocks: new Map(blocks), handles: new Map(handles), affinities };
 }
 
 /** Sorted by address, a block overlaps another only if it overlaps the widest-reaching one before it. */

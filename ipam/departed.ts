@@ -7,12 +7,13 @@
  * that node's name and with its affinity, until the last borrower has gone: the records agree all the while, and the
  * block's owner is not there to give addresses out of it.
  */
-import { addressAt, type Block, decodeBlock, encodeBlock, ordinalsOf, releaseHandle, restingCount } from "./block.ts";
-import { decodeHandle, type HandleRecord } from "./handle.ts";
-import { affinityKey, affinityOfKey, blockKey, blockOfKey, handleKey, handleOfKey } from "./keys.ts";
+import { addressAt, type Block, encodeBlock, ordinalsOf, releaseHandle, restingCount } from "./block.ts";
+import { affinityKey, blockKey, handleKey } from "./keys.ts";
 import { type Address } from "./net/address.ts";
 import { formatPrefix, type Prefix } from "./net/prefix.ts";
-import { type Entry, maxTransactionOperations, type Revision, type Transaction } from "./store.ts";
+import { type Reading, readableBlocks } from "./reading.ts";
+import type { Rules } from "./rules.ts";
+import { maxTransactionOperations, type Revision, type Transaction } from "./store.ts";
 
 /** One act: its transaction, and the evidence for it. */
 export interface Takeback {
@@ -42,42 +43,16 @@ export interface KeptBlock {
   readonly why: string;
 }
 
-interface Stored<T> {
-  readonly value: T;
-  readonly modRevision: Revision;
-}
-
-/** All that is stored, read. */
-export class IpamRecords {
-  readonly blocks = new Map<string, Stored<Block>>();
-  readonly handles = new Map<string, Stored<HandleRecord>>();
-  readonly affinities = new Map<string, { readonly node: string; readonly cidr: Prefix } & { modRevision: Revision }>();
-  readonly revisions = new Map<string, Revision>();
-
-  constructor(entries: readonly Entry[]) {
-    for (const { key, value, modRevision } of entries) {
-      this.revisions.set(key, modRevision);
-      const block = blockOfKey(key) && decodeBlock(value);
-      if (block !== undefined) this.blocks.set(formatPrefix(block.cidr), { value: block, modRevision });
-      const handle = handleOfKey(key);
-      const record = handle === undefined ? undefined : decodeHandle(value);
-      if (handle !== undefined && record !== undefined) this.handles.set(handle, { value: record, modRevision });
-      const affinity = affinityOfKey(key);
-      if (affinity !== undefined) this.affinities.set(key, { ...affinity, modRevision });
-    }
+/** Every name that a record gives to a node. */
+export function nodesIn(reading: Reading): Set<string> {
+  const names = new Set<string>();
+  for (const block of readableBlocks(reading)) {
+    names.add(block.node);
+    for (const { node } of block.allocations.values()) if (node !== undefined) names.add(node);
   }
-
-  /** Every name that a record gives to a node. */
-  nodes(): Set<string> {
-    const names = new Set<string>();
-    for (const { value } of this.blocks.values()) {
-      names.add(value.node);
-      for (const { node } of value.allocations.values()) if (node !== undefined) names.add(node);
-    }
-    for (const { value } of this.handles.values()) names.add(value.node);
-    for (const { node } of this.affinities.values()) names.add(node);
-    return names;
-  }
+  for (const { value } of reading.handles.values()) if (value !== undefined) names.add(value.node);
+  for (const { node } of reading.affinities) names.add(node);
+  return names;
 }
 
 /** Handles in one transaction, besides the blocks they are in. */
@@ -91,15 +66,21 @@ const blocksOfHandle = 8;
  *
  * @param nodeKey of the Node resource that must not exist
  */
-export function takeback(records: IpamRecords, node: string, nodeKey: string, now: number): Takeback | undefined {
-  return freeHandles(records, node, nodeKey, now) ?? deleteBlocks(records, node, nodeKey, now);
+export function takeback(
+  reading: Reading,
+  node: string,
+  nodeKey: string,
+  now: number,
+  rules: Rules,
+): Takeback | undefined {
+  return freeHandles(reading, node, nodeKey, now) ?? deleteBlocks(reading, node, nodeKey, now, rules);
 }
 
 /** The node's blocks that stay for now, and why. */
-export function keptBlocks(records: IpamRecords, node: string, now: number): KeptBlock[] {
-  return ownBlocks(records, node).flatMap(({ value }) => {
+export function keptBlocks(reading: Reading, node: string, now: number, rules: Rules): KeptBlock[] {
+  return ownBlocks(reading, node).flatMap(({ value }) => {
     const others = new Set([...value.allocations.values()].flatMap((one) => one.node ?? []));
-    const resting = restingCount(value, now);
+    const resting = restingCount(value, now, rules);
     if (value.allocations.size === 0 && resting === 0) return [];
     const borrowed = `${value.allocations.size} borrowed by ${[...others].join(", ")}: it stays until they are gone`;
     const why =
@@ -108,19 +89,19 @@ export function keptBlocks(records: IpamRecords, node: string, now: number): Kep
   });
 }
 
-function freeHandles(records: IpamRecords, node: string, nodeKey: string, now: number): Takeback | undefined {
+function freeHandles(reading: Reading, node: string, nodeKey: string, now: number): Takeback | undefined {
   const blocks = new Map<string, Block>();
   const expect = new Map<string, Revision>([[nodeKey, 0n]]);
   const gone: string[] = [];
   const freed: FreedHandle[] = [];
-  for (const [handle, held] of heldBy(records, node)) {
+  for (const [handle, held] of heldBy(reading, node)) {
     const size = Math.max(expect.size, blocks.size + gone.length) + held.blocks.length + 1;
     if (freed.length === handlesAtOnce || size > maxTransactionOperations - 8) break;
     if (held.blocks.length > blocksOfHandle) continue;
     const addresses: Address[] = [];
     let since: number | undefined;
     for (const text of held.blocks) {
-      const stored = records.blocks.get(text) as Stored<Block>;
+      const stored = reading.blocks.get(text) as Readable;
       const before = blocks.get(text) ?? stored.value;
       const [first] = ordinalsOf(before, handle);
       since ??= first === undefined ? undefined : before.allocations.get(first)?.at;
@@ -129,7 +110,7 @@ function freeHandles(records: IpamRecords, node: string, nodeKey: string, now: n
       expect.set(blockKey(block.cidr), stored.modRevision);
       if (ordinals.length > 0) blocks.set(text, block);
     }
-    const revision = records.revisions.get(handleKey(handle));
+    const revision = reading.handles.get(handle)?.modRevision;
     expect.set(handleKey(handle), revision ?? 0n);
     if (revision !== undefined) gone.push(handleKey(handle));
     freed.push({ handle, addresses, ...held.workload, ...(since === undefined ? {} : { since }) });
@@ -146,10 +127,11 @@ interface Held {
 }
 
 /** By handle: what the node's pods have, in whosever block. A handle in use by another node is not among them. */
-function heldBy(records: IpamRecords, node: string): Map<string, Held> {
+function heldBy(reading: Reading, node: string): Map<string, Held> {
   const held = new Map<string, Held>();
   const foreign = new Set<string>();
-  for (const [text, { value: block }] of records.blocks) {
+  for (const [text, { value: block }] of reading.blocks) {
+    if (block === undefined) continue;
     for (const { handle, containerID, namespace, pod, node: borrower } of block.allocations.values()) {
       if ((borrower ?? block.node) !== node) {
         foreign.add(handle);
@@ -165,7 +147,8 @@ function heldBy(records: IpamRecords, node: string): Map<string, Held> {
       held.set(handle, one);
     }
   }
-  for (const [handle, { value: record }] of records.handles) {
+  for (const [handle, { value: record }] of reading.handles) {
+    if (record === undefined) continue;
     if (record.node !== node) {
       // Its owner says another node has it: whose it is, a person must say.
       if (held.has(handle)) foreign.add(handle);
@@ -175,7 +158,7 @@ function heldBy(records: IpamRecords, node: string): Map<string, Held> {
     const workload = { containerID, ...(namespace !== undefined && { namespace }), ...(pod !== undefined && { pod }) };
     const one = held.get(handle) ?? { blocks: [], workload };
     for (const text of record.blocks.map(formatPrefix)) {
-      if (records.blocks.has(text) && !one.blocks.includes(text)) one.blocks.push(text);
+      if (reading.blocks.get(text)?.value !== undefined && !one.blocks.includes(text)) one.blocks.push(text);
     }
     held.set(handle, one);
   }
@@ -183,30 +166,37 @@ function heldBy(records: IpamRecords, node: string): Map<string, Held> {
   return held;
 }
 
-function deleteBlocks(records: IpamRecords, node: string, nodeKey: string, now: number): Takeback | undefined {
+function deleteBlocks(
+  reading: Reading,
+  node: string,
+  nodeKey: string,
+  now: number,
+  rules: Rules,
+): Takeback | undefined {
   const expect = new Map<string, Revision>([[nodeKey, 0n]]);
   const gone: string[] = [];
   const blocks: Prefix[] = [];
   const stray: string[] = [];
-  for (const { value, modRevision } of ownBlocks(records, node)) {
-    if (value.allocations.size > 0 || restingCount(value, now) > 0) continue;
+  const own = reading.affinities.filter((affinity) => affinity.node === node);
+  const revisions = new Map(own.map(({ cidr, modRevision }) => [formatPrefix(cidr), modRevision]));
+  for (const { value, modRevision } of ownBlocks(reading, node)) {
+    if (value.allocations.size > 0 || restingCount(value, now, rules) > 0) continue;
     if (blocks.length === blocksAtOnce) break;
     const affinity = affinityKey(node, value.cidr);
-    const revision = records.revisions.get(affinity);
+    const revision = revisions.get(formatPrefix(value.cidr));
     expect.set(blockKey(value.cidr), modRevision);
     expect.set(affinity, revision ?? 0n);
     gone.push(blockKey(value.cidr), ...(revision === undefined ? [] : [affinity]));
     blocks.push(value.cidr);
   }
-  for (const [key, { node: owner, cidr, modRevision }] of records.affinities) {
-    if (owner !== node || stray.length === blocksAtOnce / 2) continue;
-    const found = records.blocks.get(formatPrefix(cidr));
-    if (found?.value.node === node) continue;
-    // The block is not there, or another node's: nothing hangs on this.
-    const revision = records.revisions.get(blockKey(cidr));
-    if (found === undefined && revision !== undefined) continue;
+  for (const { cidr, modRevision } of own) {
+    if (stray.length === blocksAtOnce / 2) break;
+    const found = reading.blocks.get(formatPrefix(cidr));
+    // One that cannot be read may be this node's. Else it is not there, or another's: nothing hangs on this.
+    if (found?.value?.node === node || (found !== undefined && found.value === undefined)) continue;
+    const key = affinityKey(node, cidr);
     expect.set(key, modRevision);
-    expect.set(blockKey(cidr), revision ?? 0n);
+    expect.set(blockKey(cidr), found?.modRevision ?? 0n);
     gone.push(key);
     stray.push(key);
   }
@@ -214,8 +204,13 @@ function deleteBlocks(records: IpamRecords, node: string, nodeKey: string, now: 
   return { node, transaction: { expect: listOf(expect), put: [], delete: gone }, freed: [], blocks, records: stray };
 }
 
-function ownBlocks(records: IpamRecords, node: string): Stored<Block>[] {
-  return [...records.blocks.values()].filter(({ value }) => value.node === node);
+interface Readable {
+  readonly value: Block;
+  readonly modRevision: Revision;
+}
+
+function ownBlocks(reading: Reading, node: string): Readable[] {
+  return [...reading.blocks.values()].filter((known): known is typeof known & Readable => known.value?.node === node);
 }
 
 function listOf(expect: ReadonlyMap<string, Revision>): Transaction["expect"] {

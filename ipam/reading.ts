@@ -20,29 +20,37 @@ export interface Reading {
   readonly blocks: ReadonlyMap<string, Known<Block> & { readonly cidr: Prefix }>;
   readonly handles: ReadonlyMap<string, Known<HandleRecord>>;
   readonly affinities: readonly AffinityRecord[];
+  /** Keys of what is there and cannot be read. */
+  readonly unreadable: readonly string[];
 }
 
-/** @param entries all that lies under the root of address management; others are passed over */
+/** @param entries all that lies under the root of address management */
 export function readRecords(entries: readonly Entry[]): Reading {
   const blocks = new Map<string, Known<Block> & { cidr: Prefix }>();
   const handles = new Map<string, Known<HandleRecord>>();
   const affinities: AffinityRecord[] = [];
+  const unreadable: string[] = [];
   for (const { key, value, modRevision } of entries) {
     const cidr = blockOfKey(key);
     const handle = handleOfKey(key);
     const affinity = affinityOfKey(key);
+    let isReadable = false;
     if (cidr !== undefined) {
       const block = decodeBlock(value);
-      const fits = block !== undefined && samePrefix(block.cidr, cidr);
-      blocks.set(formatPrefix(cidr), { cidr, modRevision, value: fits ? block : undefined });
+      isReadable = block !== undefined && samePrefix(block.cidr, cidr);
+      blocks.set(formatPrefix(cidr), { cidr, modRevision, value: isReadable ? block : undefined });
     } else if (handle !== undefined) {
       const record = decodeHandle(value);
-      handles.set(handle, { modRevision, value: record?.workload.handle === handle ? record : undefined });
+      isReadable = record?.workload.handle === handle;
+      handles.set(handle, { modRevision, value: isReadable ? record : undefined });
     } else if (affinity !== undefined) {
-      affinities.push({ ...affinity, modRevision, pool: decodeAffinity(value)?.pool });
+      const content = decodeAffinity(value);
+      isReadable = content !== undefined && samePrefix(content.cidr, affinity.cidr);
+      affinities.push({ ...affinity, modRevision, pool: isReadable ? content?.pool : undefined });
     }
+    if (!isReadable) unreadable.push(key);
   }
-  return { blocks, handles, affinities };
+  return { blocks, handles, affinities, unreadable };
 }
 
 /** The blocks that can be read. */

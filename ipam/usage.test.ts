@@ -6,7 +6,7 @@ import { MemoryStore } from "./memory-store.ts";
 import { formatPrefix, prefixOf } from "./net/prefix.ts";
 import { Reservations } from "./reservations.ts";
 import { usualRules } from "./rules.ts";
-import { poolUsage, strayBlocks } from "./usage.ts";
+import { blocksInNoPool, poolUsage } from "./usage.ts";
 import { allocatorOn, Clock, poolOf, requestOf } from "./world-for-tests.ts";
 
 const pools = [poolOf("v6", "fd00::/48", 122), poolOf("small", "192.0.2.0/29", 30)];
@@ -31,8 +31,8 @@ it("counts what is in use, free, resting and borrowed, per pool and block", asyn
   expect(small?.blocks.map(({ inUse }) => inUse).sort()).toEqual([1, 2]);
   expect(v6).toMatchObject({ name: "v6", total: 1n << 80n, inUse: 1n, free: (1n << 80n) - 1n, borrowed: 0 });
   expect(poolUsage(pools, blocks, clock.ms + 60_000)[0]?.free).toBe(5n);
-  expect(strayBlocks(pools, blocks)).toEqual([]);
-  expect(strayBlocks([], blocks)).toHaveLength(3);
+  expect(blocksInNoPool(pools, blocks)).toEqual([]);
+  expect(blocksInNoPool([], blocks)).toHaveLength(3);
   const prefixes = [small?.blocks[0]?.cidr, prefixOf("fd00::/64")].flatMap((cidr) => cidr ?? []);
   const rules = { ...usualRules, reserved: new Reservations(prefixes) };
   const [reserved, reserved6] = poolUsage(pools, blocks, clock.ms + 60_000, rules);

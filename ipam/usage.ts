@@ -32,7 +32,7 @@ export interface BlockUsage {
 }
 
 /**
- * One row per pool, by name; a block that lies in no pool is left out: {@link strayBlocks} has it. In each row total is
+ * One row per pool, by name; a block that lies in no pool is left out: {@link blocksInNoPool} has it. In each row total is
  * the sum of inUse, reserved, free and what rests.
  */
 export function poolUsage(
@@ -66,7 +66,7 @@ export function poolUsage(
 }
 
 /** Blocks that lie in no pool any more. */
-export function strayBlocks(pools: readonly Pool[], blocks: readonly Block[]): Block[] {
+export function blocksInNoPool(pools: readonly Pool[], blocks: readonly Block[]): Block[] {
   return blocks.filter((block) => !pools.some((pool) => containsPrefix(pool.cidr, block.cidr)));
 }
 

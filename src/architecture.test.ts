@@ -75,9 +75,19 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/telemetry",
     "src/api",
     "src/cni",
+    "src/install",
     "src/speaker",
   ]),
-  "src/controller": ["ipam/net", "ipam", "ipam/etcd", "src/config", "src/cluster", "src/services", "src/telemetry"],
+  "src/controller": [
+    "ipam/net",
+    "ipam",
+    "ipam/etcd",
+    "src/config",
+    "src/cluster",
+    "src/services",
+    "src/telemetry",
+  ].concat(["src/api"]),
+  "src/install": [],
   "src/lab": [],
   "src/cli": [
     "ipam/net",
@@ -88,11 +98,12 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "src/agent",
     "src/controller",
     "src/speaker",
+    "src/install",
     "src/lab",
   ].concat(["bgp/inspect"]),
   src: ["src/cli"],
   e2e: [],
-  "e2e/bench": ["ipam/net", "ipam", "ipam/etcd"],
+  "e2e/bench": ["ipam/net", "ipam", "ipam/etcd", "e2e"],
 };
 
 function partOf(path: string): string {

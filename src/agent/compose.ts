@@ -2,11 +2,12 @@
  * The composition root: the one place that knows every part of the agent and says who tells whom.
  *
  *   resources (etcd) ── peers, pools, labels ──> routing, pods, masquerade
+ *   Services, EndpointSlices (Kubernetes) ──> services ── addresses ──> routing: networks to announce
  *   pods ── blocks, borrowed addresses ──> routing: networks to announce, blackholes
  *   CNI plugin ── ADD, DEL, CHECK ──> pods          operators ── status, routes ──> all
  *
- * Start: the API answers first, not ready. Sessions start once the node's own blocks are known, so that the first thing
- * the peers hear is everything.
+ * Start: the API answers first, not ready. Sessions start once the node's own blocks and the services are known, so
+ * that the first thing the peers hear is everything.
  */
 
 import type { Server } from "node:http";
@@ -17,6 +18,7 @@ import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server
 import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
+import { allServiceRanges } from "../config/services.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
@@ -27,11 +29,14 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
-import { firstLook, followKubernetes, lastLook, movablePods } from "./kubernetes.ts";
+import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
+import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
+import { servicePages } from "./service-pages.ts";
+import { ServiceRoutes } from "./services.ts";
 import { nodeStatus } from "./status.ts";
 
 export interface Agent {
@@ -90,6 +95,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     listenCure: "set listenPort in BGPConfiguration",
   });
   const masquerade = new MasqueradeRules(log);
+  const networkList = new NetworkListFile(config.cni, log.child({ part: "cni" }));
   let loaded = false;
   // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
   const announce = () => {
@@ -98,9 +104,10 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     routing.announce(drain.announced(originate(pods.allocator.blocks(), pods.addresses(), current.pools)));
   };
   const update = () => {
+    routing.withholdBeside(drain.servicesWithdrawn);
     announce();
     const { current } = configuration;
-    if (current === undefined || !loaded) return;
+    if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
     routing.setPeers(drain.peers(peerConfigs(current.node)), [], listens(current.node));
     drain.holdDown();
@@ -122,21 +129,32 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     facts: () => ({ ready: notReady().length === 0, leaving: drain.leaving, ...sessions(routing) }),
   });
   const kubernetesPods = kubernetes?.pods;
+  const services = new ServiceRoutes({
+    ...config,
+    cluster,
+    log: log.child({ part: "services" }),
+    announce: ({ announced, withdrawn }) => routing.announceBeside(announced, withdrawn),
+    settled: () => update(),
+  });
   const pods = new Pods({ ...config, kubernetesPods, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);
+    routing.leaveAlone(allServiceRanges(configured.node.services));
+    services.configure(configured);
     update();
   });
-  const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
-  const kubernetesProblems = () => [...(kubernetes?.node.problems ?? []), ...(kubernetes?.pods.problems ?? [])];
+  const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems, ...kubernetesProblems()],
+      problems: [
+        ...[configuration, masquerade, pods, networkList, services].flatMap((part) => [...part.problems]),
+        ...kubernetesProblems(kubernetes),
+      ],
       drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
@@ -147,7 +165,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const routes = speakerRoutes({ routing, version, status, notReady });
   return {
     socketRoutes: {
-      ...routes.socket,
+      ...servicePages(services, routes.socket),
       ...drainRoutes({ node: config.nodeName, drain, podsLeft: () => pods.count }),
       "POST /cni": async (body: Uint8Array) => {
         const { ok, output } = await pods.serve(body);
@@ -164,6 +182,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
       kubernetes?.node.start();
+      networkList.write();
     },
     lastLook: () => lastLook(kubernetes),
     async quiet() {
@@ -173,9 +192,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
     async stop() {
       configuration.stop();
+      networkList.stop();
       pods.stop();
       await kubernetes?.node.stop();
       kubernetes?.pods.stop();
+      services.stop();
       cluster?.close();
       await routing.stop();
       await store.close();

@@ -56,3 +56,7 @@ export function movablePods(attachments: readonly Attachment[], pods: Kubernetes
   });
   return [...new Set(names)].sort();
 }
+
+export function kubernetesProblems(kubernetes: Kubernetes | undefined): readonly string[] {
+  return kubernetes === undefined ? [] : [...kubernetes.node.problems, ...kubernetes.pods.problems];
+}

@@ -2,6 +2,8 @@
 import type { KeptBlock, Takeback } from "../../ipam/departed.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { listenAddress } from "../config/agent-config.ts";
+import { CONTROLLER_HTTP } from "../config/agent-settings.ts";
 import { parseDuration } from "../config/duration.ts";
 import type { Look } from "../controller/departed-nodes.ts";
 import { openLog } from "../telemetry/log.ts";
@@ -9,6 +11,7 @@ import { Failure } from "./failure.ts";
 import type { OptionValues } from "./options.ts";
 import { clientConfig, requireEtcd, withStore } from "./session.ts";
 import { counted, print } from "./terminal.ts";
+import { version } from "./version.ts";
 
 /** A stop takes no longer than this, whatever still hangs. */
 const STOP_MS = 5000;
@@ -19,12 +22,14 @@ export async function runController(options: OptionValues): Promise<void> {
   if (options["output"] !== undefined) throw new Failure("-o is for --once", 2);
   const { etcd: found, kubernetes } = clientConfig(options);
   const etcd = requireEtcd(found);
+  const http = httpOf(options);
   const told = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const { startController } = await import("../controller/compose.ts");
   const logLevel = options["logLevel"] as "info";
-  const running = startController({ etcd, ...(kubernetes && { kubernetes }), logLevel, graceMs, intervalMs });
+  const terms = { logLevel, graceMs, intervalMs, http, version: version() };
+  const running = await startController({ etcd, ...(kubernetes && { kubernetes }), ...terms });
   await told;
   setTimeout(() => process.exit(1), STOP_MS).unref();
   await running.stop();
@@ -87,6 +92,15 @@ function doneLines(done: readonly Takeback[]): string[] {
 
 function keptLines(kept: readonly KeptBlock[]): string[] {
   return kept.map(({ cidr, why }) => `  block ${formatPrefix(cidr)} stays: ${why}`);
+}
+
+function httpOf(options: OptionValues) {
+  const text = options["http"] as string | undefined;
+  if (text === "off") return undefined;
+  const { host, port } = listenAddress(text ?? CONTROLLER_HTTP) ?? {};
+  if (host !== undefined && port !== undefined) return { host, port, given: text !== undefined };
+  const wanted = 'is not an address and a port such as 127.0.0.1:9180 or [::]:9180, nor "off"';
+  throw new Failure(`--http: ${JSON.stringify(text)} ${wanted}`, 2);
 }
 
 function timeOf(options: OptionValues, name: "grace" | "interval"): number {

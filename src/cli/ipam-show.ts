@@ -3,7 +3,7 @@ import { addressAt, type Block } from "../../ipam/block.ts";
 import { blockKey } from "../../ipam/keys.ts";
 import { formatAddress, parseAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
-import { poolUsage, strayBlocks } from "../../ipam/usage.ts";
+import { blocksInNoPool, poolUsage } from "../../ipam/usage.ts";
 import { writeYaml } from "../config/yaml.ts";
 import { Failure } from "./failure.ts";
 import { showConfiguration } from "./ipam-configure.ts";
@@ -74,7 +74,7 @@ function usageRows({ pools, rules, blocks }: IpamRecords, now: number, showBlock
     const row: UsageRow = { grouping: "IP Pool", pool: name, cidr, total, inUse, reserved, resting, free };
     return showBlocks ? [row, ...pool.blocks.map((block) => blockRow(name, block))] : [row];
   });
-  const stray = strayBlocks(pools, blocks).map((block) => {
+  const stray = blocksInNoPool(pools, blocks).map((block) => {
     const total = 2 ** (block.cidr.address.length * 8 - block.cidr.length);
     const inUse = block.allocations.size;
     return blockRow(undefined, { cidr: block.cidr, node: block.node, total, inUse, reserved: 0, free: total - inUse });

@@ -1,12 +1,11 @@
 /** What a deleted Node still holds, in words for who deleted it: what will become of it, and by whom. */
-import { IpamRecords } from "../../ipam/departed.ts";
 import { ipamRoot } from "../../ipam/keys.ts";
+import { readableBlocks, readRecords } from "../../ipam/reading.ts";
 import type { Store } from "../../ipam/store.ts";
 import { counted } from "./terminal.ts";
 
 export async function whatNodesLeave(store: Store, names: readonly string[]): Promise<string[]> {
-  const { blocks } = new IpamRecords((await store.list(ipamRoot)).entries);
-  const all = [...blocks.values()].map(({ value }) => value);
+  const all = readableBlocks(readRecords((await store.list(ipamRoot)).entries));
   return names.flatMap((name) => {
     const own = all.filter(({ node }) => node === name);
     const held = all.flatMap(({ node, allocations }) =>

@@ -3,7 +3,7 @@
  * mistakes answer at once.
  */
 import { Command, Option } from "commander";
-import { KUBERNETES_SETTINGS, SETTINGS } from "../config/agent-settings.ts";
+import { CONTROLLER_HTTP, KUBERNETES_SETTINGS, SETTINGS } from "../config/agent-settings.ts";
 import { addBgp } from "./bgp-commands.ts";
 import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
 import { version } from "./version.ts";
@@ -18,7 +18,8 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addController, addSpeaker, addResources, addNode, addBgp, addIpam]) add(program);
+  const parts = [addAgent, addController, addSpeaker, addResources, addNode, addServices, addBgp, addIpam, addInstall];
+  for (const add of parts) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -52,6 +53,36 @@ function addResources(program: Command): void {
     .description("Check files of resources, without a cluster. What resources are together is only known when applied.")
     .requiredOption(FILES, "files or directories of resources; - reads standard input")
     .action(async (options) => (await import("./manifests.ts")).validate(options));
+}
+
+function addServices(program: Command): void {
+  withSocketOption(program.command("services [SERVICE]"))
+    .summary("show which addresses of services this node announces, and why")
+    .description(
+      "Show which addresses of services this node announces, and why or why not: all, or those of a service.",
+    )
+    .addOption(outputOption(["json"]))
+    .action(async (of, options) => (await import("./services.ts")).services(of, options));
+}
+
+function addInstall(program: Command): void {
+  const withHost = (command: Command) =>
+    command
+      .option("--bin-dir <DIR>", "where the container runtime looks for plugins", "/opt/cni/bin")
+      .option("--conf-dir <DIR>", "where it looks for networks", "/etc/cni/net.d");
+  withHost(program.command("install-cni"))
+    .summary("put the CNI plugin and its network list on this host")
+    .description("Put the CNI plugin and its network list on this host, each file whole or not at all.")
+    .option("--template <FILE>", "the network list; plugins in it that the host does not have are left out")
+    .option("--plugin <FILE>", "the plugin, if not the one built with this program")
+    .option("--no-list", "only the plugin: the agent writes the list when it is ready (cni.confDir)")
+    .action(async (options) => (await import("./install-cni.ts")).installCni(options));
+  withHost(program.command("uninstall-cni"))
+    .summary("remove from this host what install-cni and the agent put there")
+    .description("Remove the network list, and the plugin unless pods need it to be taken down.")
+    .option("--state-dir <DIR>", "the agent's state: which pods are wired", "/var/lib/overland")
+    .option("--force", "the plugin too, while pods are wired")
+    .action(async (options) => (await import("./install-cni.ts")).uninstallCni(options));
 }
 
 function addNode(program: Command): void {
@@ -92,11 +123,16 @@ function addController(program: Command): void {
   withSettings(withEtcdOptions(program.command("controller")), KUBERNETES_SETTINGS)
     .summary("run the cluster's controller: one is active, others wait")
     .description(
-      "Run the cluster's controller: it takes back what nodes hold whose Node resource was deleted. Of several that " +
-        "run one is active, the others wait.",
+      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes hold " +
+        "that are gone. Of several that run one is active, the others wait.",
     )
     .option("--grace <DURATION>", "how long a Node must be gone", "5m")
     .option("--interval <DURATION>", "between two looks", "60s")
+    .addOption(
+      new Option("--http <ADDRESS:PORT>", `health and metrics, or "off" (default: ${CONTROLLER_HTTP})`).env(
+        "OVERLAND_CONTROLLER_HTTP",
+      ),
+    )
     .addOption(
       new Option("--log-level <LEVEL>", "how much to log").choices(["debug", "info", "warn", "error"]).default("info"),
     )

@@ -1,4 +1,5 @@
 /** The port of port.ts in memory, for tests of what stands behind it: one version counter, selectors, watches. */
+import { isDeepStrictEqual } from "node:util";
 import {
   type Cluster,
   ClusterError,
@@ -67,10 +68,13 @@ export class MemoryCluster implements Cluster {
     return this.#store(type, object) as T;
   }
 
-  /** Every patch is taken as RFC 7396. */
+  /** Every patch is taken as RFC 7396. With a resourceVersion in it, only that one is patched. */
   async patch<T extends KubeObject>(ref: ObjectRef, { body }: Patch): Promise<T> {
     this.#answer();
-    return this.#store(ref.type, merged(this.#present(ref), body) as KubeObject) as T;
+    const before = this.#present(ref);
+    const { resourceVersion } = (body as Partial<KubeObject>).metadata ?? {};
+    this.#compare(before, resourceVersion === undefined ? {} : { resourceVersion });
+    return this.#store(ref.type, merged(before, body) as KubeObject) as T;
   }
 
   async delete(ref: ObjectRef, precondition: Precondition = {}): Promise<boolean> {
@@ -78,7 +82,11 @@ export class MemoryCluster implements Cluster {
     const before = this.#objects.get(pathOf(ref));
     if (before === undefined) return false;
     this.#compare(before, precondition);
-    this.#take(pathOf(ref));
+    if ((before.metadata.finalizers ?? []).length === 0) this.#take(pathOf(ref));
+    else {
+      const deletionTimestamp = before.metadata.deletionTimestamp ?? "2026-01-01T00:00:00Z";
+      this.#store(ref.type, { ...before, metadata: { ...before.metadata, deletionTimestamp } });
+    }
     return true;
   }
 
@@ -95,14 +103,17 @@ export class MemoryCluster implements Cluster {
       },
       health(problem) {
         if (synced) to.health(problem);
+        else if (problem === undefined) begin();
       },
     };
     const cluster = this;
-    queueMicrotask(() => {
-      if (stopped) return;
+    const begin = () => {
+      if (stopped || synced) return;
+      if (this.#down !== undefined) return to.health(this.#down);
       to.snapshot(new Map(this.#selected(selection).map((object) => [keyOf(object), keep(object as T)])));
       synced = true;
-    });
+    };
+    queueMicrotask(begin);
     this.#watchers.add(watcher);
     return {
       get synced() {
@@ -139,12 +150,15 @@ export class MemoryCluster implements Cluster {
   #store(type: ResourceType, object: KubeObject): KubeObject {
     const path = pathOf(refOf(type, object));
     const before = this.#objects.get(path);
+    if (before !== undefined && isDeepStrictEqual(before, object)) return before;
     this.#version++;
     const uid = before?.metadata.uid ?? object.metadata.uid ?? `uid-${this.#version}`;
     const metadata = { ...object.metadata, uid, resourceVersion: String(this.#version) };
     const after = { ...structuredClone(object), metadata };
     this.#objects.set(path, after);
     this.#tell(type, before, after);
+    // What was deleted goes with its last finalizer.
+    if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0) this.#take(path);
     return after;
   }
 

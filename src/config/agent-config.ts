@@ -7,6 +7,7 @@ import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/p
 import { AGENT_CONFIG_FILE, AGENT_DEFAULTS, SETTINGS, type Setting } from "./agent-settings.ts";
 import { parseDuration } from "./duration.ts";
 import { type Fault, faultText } from "./fault.ts";
+import { readPeerAddress } from "./peer-address.ts";
 import { type AgentSettings, agentSettingsSchema } from "./schema/agent.ts";
 import { problemsOf } from "./schema/issues.ts";
 import { type FieldPath, pathText, shown } from "./schema/problem.ts";
@@ -29,6 +30,8 @@ export interface AgentConfig {
   readonly ipv6Address?: AddressWithLength;
   readonly asNumber?: number;
   readonly reclaim: { readonly graceMs: number; readonly intervalMs: number; readonly blockIdleMs: number };
+  /** Undefined: somebody else writes the network list. */
+  readonly cni?: CniConfig;
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
     /** Somebody said so here: resources (logSeverityScreen) then do not change it. */
@@ -45,6 +48,14 @@ export interface EtcdConfig {
   readonly keyFile?: string;
   readonly username?: string;
   readonly password?: string;
+}
+
+/** Where the container runtime of the host finds its network. */
+export interface CniConfig {
+  readonly confDir: string;
+  readonly binDir: string;
+  /** Path; undefined: the usual list. */
+  readonly template?: string;
 }
 
 export interface KubernetesConfig {
@@ -76,6 +87,7 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
   const ipv4Address = values.ipv4Address === undefined ? undefined : parseAddressWithLength(values.ipv4Address);
   const ipv6Address = values.ipv6Address === undefined ? undefined : parseAddressWithLength(values.ipv6Address);
   const http = httpOf(values.http ?? AGENT_DEFAULTS.http);
+  const cni = cniOf(values);
   const kubernetes = kubernetesOf(values, sources.env);
   const config: AgentConfig = {
     nodeName,
@@ -93,6 +105,7 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
       intervalMs: parseDuration(values.reclaim?.interval ?? AGENT_DEFAULTS.reclaimInterval) as number,
       blockIdleMs: parseDuration(values.reclaim?.blockIdle ?? AGENT_DEFAULTS.blockIdle) as number,
     },
+    ...(cni !== undefined && { cni }),
     log: {
       level: values.log?.level ?? AGENT_DEFAULTS.logLevel,
       levelGiven: values.log?.level !== undefined,
@@ -208,6 +221,17 @@ function kubernetesOf({ kubernetes = {} }: AgentSettings, env: ConfigSources["en
 function hostnameFaults(name: string): string[] {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return [];
   return [`the machine's name ${shown(name)} cannot be a node's name; give --node-name or $NODENAME`];
+}
+
+/** `127.0.0.1:9180`, `[::]:9180`; undefined: it is none. */
+export function listenAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  return readPeerAddress(text)?.port === undefined ? undefined : httpOf(text);
+}
+
+function cniOf({ cni }: AgentSettings): CniConfig | undefined {
+  if (cni?.confDir === undefined) return undefined;
+  const { confDir, binDir = AGENT_DEFAULTS.cniBinDir, template } = cni;
+  return { confDir, binDir, ...(template !== undefined && { template }) };
 }
 
 function httpOf(text: string): { host: string; port: number } | undefined {

@@ -13,7 +13,11 @@ export const AGENT_DEFAULTS = {
   reclaimGrace: "60s",
   reclaimInterval: "3m",
   blockIdle: "5m",
+  cniBinDir: "/opt/cni/bin",
 } as const;
+
+/** Where the controller serves health and metrics when nothing else is said. */
+export const CONTROLLER_HTTP = "127.0.0.1:9180";
 
 export interface Setting {
   /** In the file: `etcd.endpoints`. */
@@ -73,6 +77,9 @@ export const SETTINGS: readonly Setting[] = [
   own("reclaim.grace", "reclaim-grace", "DURATION", "between the two looks that make a leak certain"),
   own("reclaim.interval", "reclaim-interval", "DURATION", "between comparisons of what is held with what is there"),
   own("reclaim.blockIdle", "block-idle", "DURATION", "after this long an empty block goes back to its pool"),
+  own("cni.confDir", "cni-conf-dir", "DIR", "where the network list is written once pods can be wired"),
+  own("cni.binDir", "cni-bin-dir", "DIR", "which plugins of that list this node has"),
+  own("cni.template", "cni-template", "FILE", "the network list, if not the usual one"),
   own("log.level", "log-level", "LEVEL", "debug, info, warn or error"),
   own("log.file", "log-file", "FILE", "where to log instead of stderr"),
 ];

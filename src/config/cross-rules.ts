@@ -14,13 +14,18 @@ import type { Fault } from "./fault.ts";
 import { absentFilters } from "./filter-rules.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
+import { serviceRangeFaults } from "./service-range-rules.ts";
 
 /** What keeps the items from being written over what the store holds now. */
 export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
   const known = new Set(held.map(refOf));
   const newPool = items.some(({ resource }) => resource.kind === "IPPool" && !known.has(refOf(resource)));
-  const faults = faultsBetween(items, held, newPool ? await store.listKeys(blocksRoot) : []);
-  return [...faults, ...absentFilters(items, held)];
+  return crossFaults(items, held, newPool ? await store.listKeys(blocksRoot) : []);
+}
+
+/** All of it, told what the store holds. */
+export function crossFaults(items: readonly SourcedResource[], held: readonly Resource[], blocks: readonly string[]) {
+  return [...faultsBetween(items, held, blocks), ...absentFilters(items, held)];
 }
 
 /**
@@ -38,8 +43,11 @@ export function faultsBetween(
   const all = [...after.values()];
   return items.flatMap((item) => {
     const { resource } = item;
-    if (resource.kind === "IPPool") return poolFaults(item, resource, before.get(refOf(resource)), all, blocks);
-    return resource.kind === "Node" ? nodeFaults(item, resource, all) : [];
+    const mixed = serviceRangeFaults(item, all);
+    if (resource.kind === "IPPool") {
+      return [...poolFaults(item, resource, before.get(refOf(resource)), all, blocks), ...mixed];
+    }
+    return resource.kind === "Node" ? nodeFaults(item, resource, all) : mixed;
   });
 }
 

@@ -40,6 +40,11 @@ const SHORT_NAMES: Readonly<Record<Kind, readonly string[]>> = {
   Node: ["no", "nos"],
 };
 
+/** Words of ours for kubectl; those that other software may have too are left to it. */
+export function shortNamesFor(kind: Kind): readonly string[] {
+  return SHORT_NAMES[kind].filter((name) => !name.startsWith("pool"));
+}
+
 const POLICY = "Overland routes packets and does not filter them; use a policy engine beside it";
 const COMPUTED = "Overland keeps its own record of this; remove the document";
 

@@ -122,7 +122,7 @@ describe("apply", () => {
     const text = Array.from({ length: 130 }, (_, i) => pool(`p${i}`, `cidr: 10.${i}.0.0/16`)).join("");
     const store = new MemoryStore();
     expect(await apply(store, text)).toEqual([
-      "f.yaml:2: 130 resources would change, and one transaction takes at most 127; split the file",
+      "f.yaml:2: 130 resources would change, and one transaction takes at most 126; split the file",
     ]);
     expect(await names(store)).toEqual([]);
   });

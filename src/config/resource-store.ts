@@ -12,6 +12,7 @@ import { deleteInSteps, emptyPools } from "./empty-pools.ts";
 import type { Fault } from "./fault.ts";
 import { filtersInUse, namesFilters } from "./filter-rules.ts";
 import type { Kind } from "./kinds.ts";
+import { ownershipFault, ownershipRefusal, sameContent, type Writer, withoutOrigin } from "./managed.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { Resource } from "./resource.ts";
 import { FILTERS_GUARD, kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
@@ -42,20 +43,22 @@ interface Held {
 const ATTEMPTS = 10;
 
 /** Creates or replaces. Rejects with StoreUnavailable when the store does not answer. */
-export async function applyResources(store: Store, items: readonly SourcedResource[]): Promise<Applied> {
+export async function applyResources(
+  store: Store,
+  items: readonly SourcedResource[],
+  writer: Writer = "operator",
+): Promise<Applied> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const kinds = new Set(items.map(({ resource }) => resource.kind));
     const filtered = items.some(({ resource }) => namesFilters(resource));
     const guards = await readGuards(store, kinds.has("IPPool"), filtered);
     if (filtered) kinds.add("BGPFilter");
     const held = await readKinds(store, kinds);
-    const plan = items.map((item) => planOne(item, held));
+    const plan = items.map((item) => planOne(item, held, writer));
     const changes = plan.filter(({ outcome }) => outcome !== "unchanged");
-    const faults = await applyFaults(
-      store,
-      items,
-      [...held.values()].flatMap(({ resource }) => resource ?? []),
-    );
+    const before = [...held.values()].flatMap(({ resource }) => resource ?? []);
+    const owned = (item: SourcedResource) => ownershipFault(item, held.get(keyOf(item.resource))?.resource, writer);
+    const faults = [...items.flatMap((item) => owned(item) ?? []), ...(await applyFaults(store, items, before))];
     if (faults.length > 0) return { faults };
     if (changes.length === 0) return { outcomes: plan };
     const most = roomBeside(guards);
@@ -73,7 +76,11 @@ export async function applyResources(store: Store, items: readonly SourcedResour
  * Deletes all or nothing: a name that is not there, or a pool with addresses in use, refuses the whole. With a pool go
  * the blocks cut from it.
  */
-export async function deleteResources(store: Store, refs: readonly ResourceRef[]): Promise<Deleted> {
+export async function deleteResources(
+  store: Store,
+  refs: readonly ResourceRef[],
+  writer: Writer = "operator",
+): Promise<Deleted> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const has = (wanted: Kind) => refs.some(({ kind }) => kind === wanted);
     const guards = await readGuards(store, has("IPPool"), has("BGPFilter"));
@@ -85,6 +92,7 @@ export async function deleteResources(store: Store, refs: readonly ResourceRef[]
     const present = entries.filter((entry) => entry !== undefined);
     const most = roomBeside(guards);
     const found = present.flatMap((entry) => resourceIn(entry) ?? []);
+    refusals.push(...found.flatMap((resource) => ownershipRefusal(resource, writer) ?? []));
     const emptied = await emptyPools(store, found, most - keys.length);
     refusals.push(...emptied.refusals, ...(await filtersInUse(store, found)));
     if (refusals.length > 0) return { refusals };
@@ -137,7 +145,9 @@ interface Planned extends Outcome {
   readonly resource: Resource;
 }
 
-function planOne({ resource }: SourcedResource, held: ReadonlyMap<string, Held>): Planned {
+function planOne(item: SourcedResource, held: ReadonlyMap<string, Held>, writer: Writer): Planned {
+  // Of what was read from a backup, say: the mark is the controller's to give.
+  const resource = writer === "kubernetes" ? item.resource : withoutOrigin(item.resource);
   const { kind, metadata } = resource;
   const before = held.get(keyOf(resource))?.resource;
   const uid = before?.metadata.uid ?? randomUUID();
@@ -145,7 +155,10 @@ function planOne({ resource }: SourcedResource, held: ReadonlyMap<string, Held>)
   const after = { ...resource, metadata: { ...metadata, uid, creationTimestamp } } as Resource;
   // Through JSON, as the store does: a key that is undefined is no difference.
   const same =
-    before !== undefined && isDeepStrictEqual(JSON.parse(JSON.stringify(before)), JSON.parse(JSON.stringify(after)));
+    before !== undefined &&
+    (writer === "operator"
+      ? sameContent(before, after)
+      : isDeepStrictEqual(JSON.parse(JSON.stringify(before)), JSON.parse(JSON.stringify(after))));
   const outcome = before === undefined ? "created" : same ? "unchanged" : "configured";
   return { kind, name: metadata.name, outcome, resource: after };
 }
@@ -188,9 +201,9 @@ function keyOf(resource: Resource): string {
   return resourceKey(resource.kind, resource.metadata.name);
 }
 
-/** How many resources one transaction can change. */
+/** How many resources one transaction can change; one comparison is left for the lock of a controller that writes. */
 function roomBeside(guards: readonly Guard[]): number {
-  return maxTransactionOperations - Math.max(1, guards.length);
+  return maxTransactionOperations - 1 - guards.length;
 }
 
 function tooMany(items: readonly SourcedResource[], count: number, most: number): Fault {

@@ -1,11 +1,14 @@
-/** Composes `overland controller`: the work that needs to see the whole cluster, done by one process at a time. */
+/** Composes `overland controller`: the work that needs to see the whole cluster. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import type { Store } from "../../ipam/store.ts";
+import { serveHttp } from "../api/server.ts";
 import { openCluster } from "../cluster/open.ts";
 import type { Cluster } from "../cluster/port.ts";
 import type { EtcdConfig, KubernetesConfig } from "../config/agent-config.ts";
 import { type Level, type Log, openLog } from "../telemetry/log.ts";
+import { ActiveController } from "./active.ts";
+import { controllerRoutes } from "./controller-routes.ts";
 import { DepartedNodes, type Look } from "./departed-nodes.ts";
 import { Leadership, usualTerms } from "./leader.ts";
 
@@ -17,24 +20,28 @@ export interface ControllerConfig {
   /** How long a Node must be gone before what it held is taken back, in milliseconds. */
   readonly graceMs: number;
   readonly intervalMs: number;
+  /** Where health and metrics are served; undefined: nowhere. `given`: somebody asked for this very address. */
+  readonly http: { readonly host: string; readonly port: number; readonly given: boolean } | undefined;
+  readonly version: string;
 }
 
 export interface Controller {
   stop(): Promise<void>;
 }
 
-export function startController(config: ControllerConfig): Controller {
+export async function startController(config: ControllerConfig): Promise<Controller> {
   const log = openLog({ level: config.logLevel });
   log.info("overland controller starts", { pid: process.pid, node_version: process.version });
   const store = openEtcdStore(config.etcd);
   const cluster = clusterOf(config, log);
-  const stopping = new AbortController();
-  const running = run(config, store, log, stopping.signal);
+  const active = new ActiveController(config, store, cluster, log);
+  const server = await serve(config, active, log);
   return {
     async stop() {
       log.info("overland controller stops");
-      stopping.abort();
-      await running;
+      server?.closeAllConnections();
+      server?.close();
+      await active.stop();
       cluster?.close();
       await store.close();
       await log.close();
@@ -46,33 +53,16 @@ function clusterOf({ kubernetes }: ControllerConfig, log: Log): Cluster | undefi
   return kubernetes && openCluster({ ...kubernetes, warn: (message, about) => log.warn(message, about) });
 }
 
-async function run(config: ControllerConfig, store: Store, log: Log, stopping: AbortSignal): Promise<void> {
-  const leader = new Leadership(store);
-  let nodes = new DepartedNodes(store, leader, log, config.graceMs);
-  let lookedAt: number | undefined;
-  while (!stopping.aborted) {
-    const now = performance.now();
-    const led = leader.leads;
-    try {
-      await leader.beat(now);
-      if (leader.leads !== led) {
-        log.info(leader.leads ? "this controller is the active one" : "another controller is active", {
-          other: leader.other,
-        });
-        // Who was not watching all the while has seen nothing twice.
-        nodes = new DepartedNodes(store, leader, log, config.graceMs);
-        lookedAt = undefined;
-      }
-      if (leader.leads && (lookedAt === undefined || now - lookedAt >= config.intervalMs)) {
-        lookedAt = now;
-        await nodes.look(now);
-      }
-    } catch (error) {
-      log.warn("etcd cannot be used; tried again", { error });
-    }
-    await sleep(Math.min(usualTerms.beatMs, config.intervalMs), undefined, { signal: stopping }).catch(() => {});
+/** An address that nobody asked for is no reason not to start: another controller of this machine may have it. */
+async function serve({ http, version }: ControllerConfig, active: ActiveController, log: Log) {
+  if (http === undefined) return undefined;
+  try {
+    return await serveHttp(http.host, http.port, controllerRoutes(active, version));
+  } catch (error) {
+    if (http.given) throw error;
+    log.warn("health and metrics are not served", { error });
+    return undefined;
   }
-  await leader.resign().catch((error: unknown) => log.warn("the lock cannot be given up; it expires", { error }));
 }
 
 /** Looks, waits for the grace time, looks again and acts. Undefined: another controller is active, and does it. */

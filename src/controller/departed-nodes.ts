@@ -3,15 +3,20 @@
  * with the grace time between make it certain; every act says in its transaction that there is no such Node.
  */
 import { audit } from "../../ipam/audit.ts";
-import { IpamRecords, type KeptBlock, keptBlocks, type Takeback, takeback } from "../../ipam/departed.ts";
+import { type KeptBlock, keptBlocks, nodesIn, type Takeback, takeback } from "../../ipam/departed.ts";
 import { affinitiesRoot, affinityOfKey, ipamRoot } from "../../ipam/keys.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { type Reading, readRecords } from "../../ipam/reading.ts";
+import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
+import { rulesOf } from "../config/ipam-rules.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
+import { getResources, listResources } from "../config/resource-store.ts";
+import { IPAM_CONFIGURATION } from "../config/schema/ipamconfiguration.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Leadership } from "./leader.ts";
+import type { Fence } from "./leader.ts";
 
 /** Between readings of all records; in between only keys are listed. */
 const READ_ALL_MS = 600_000;
@@ -29,7 +34,7 @@ export interface Look {
 
 export class DepartedNodes {
   readonly #store: Store;
-  readonly #leader: Leadership;
+  readonly #leader: Fence;
   readonly #log: Log;
   readonly #graceMs: number;
   readonly #wall: () => number;
@@ -37,8 +42,10 @@ export class DepartedNodes {
   #readAt: number | undefined;
   #lastAll: readonly string[] = [];
   #told = new Set<string>();
+  /** Departed, as somebody else made certain. */
+  readonly #gone = new Set<string>();
 
-  constructor(store: Store, leader: Leadership, log: Log, graceMs: number, wall: () => number = Date.now) {
+  constructor(store: Store, leader: Fence, log: Log, graceMs: number, wall: () => number = Date.now) {
     this.#store = store;
     this.#leader = leader;
     this.#log = log;
@@ -46,14 +53,18 @@ export class DepartedNodes {
     this.#wall = wall;
   }
 
-  /** @param now monotonic milliseconds. Throws StoreUnavailable */
-  async look(now: number): Promise<Look> {
+  /**
+   * @param now monotonic milliseconds. Throws StoreUnavailable
+   * @param gone nodes that were seen to be gone for the grace time already
+   */
+  async look(now: number, gone: readonly string[] = []): Promise<Look> {
+    for (const name of gone) this.#gone.add(name);
     const owners = (await this.#store.listKeys(affinitiesRoot)).flatMap((key) => affinityOfKey(key)?.node ?? []);
     const all = this.#readAt === undefined || now - this.#readAt >= READ_ALL_MS;
     const entries = all ? (await this.#store.list(ipamRoot)).entries : [];
     if (all) {
       this.#readAt = now;
-      this.#lastAll = [...new IpamRecords(entries).nodes()];
+      this.#lastAll = [...nodesIn(readRecords(entries))];
     }
     const findings = all ? audit(entries) : undefined;
     for (const finding of findings ?? []) {
@@ -64,25 +75,28 @@ export class DepartedNodes {
     const departed = [...new Set([...owners, ...this.#lastAll])].filter((name) => !nodes.has(name)).sort();
     const found = departed.map((id) => ({ id }));
     const known = this.#suspects.count;
-    const certain = this.#suspects.look(found, now, this.#graceMs);
+    for (const name of this.#gone) if (nodes.has(name)) this.#gone.delete(name);
+    const seenTwice = new Set(this.#suspects.look(found, now, this.#graceMs).map(({ id }) => id));
+    const certain = found.filter(({ id }) => seenTwice.has(id) || this.#gone.has(id));
     if (this.#suspects.count > known) this.#log.info("nodes are gone that hold addresses", { nodes: departed });
     const done: Takeback[] = [];
     const kept: KeptBlock[] = [];
     for (const { id } of certain) {
       done.push(...(await this.#takeBack(id)));
-      const left = keptBlocks(await this.#records(), id, this.#wall());
+      const left = keptBlocks(await this.#records(), id, this.#wall(), await this.#rules());
       kept.push(...left);
       if (left.length === 0) await this.#forget(id);
     }
     // What is gone now is no reason to look again.
-    if (certain.length > 0) this.#lastAll = [...(await this.#records()).nodes()];
+    if (certain.length > 0) this.#lastAll = [...nodesIn(await this.#records())];
     return { departed, done, kept, findings };
   }
 
   async #takeBack(node: string): Promise<Takeback[]> {
     const done: Takeback[] = [];
+    const rules = await this.#rules();
     for (let act = 0; act < MOST_ACTS; act++) {
-      const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall());
+      const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall(), rules);
       if (next === undefined) break;
       if (await this.#leader.commit(next.transaction)) {
         this.#tell(next);
@@ -98,8 +112,18 @@ export class DepartedNodes {
     await this.#leader.commit({ expect, put: [], delete: [agentKey(node)] });
   }
 
-  async #records(): Promise<IpamRecords> {
-    return new IpamRecords((await this.#store.list(ipamRoot)).entries);
+  async #records(): Promise<Reading> {
+    return readRecords((await this.#store.list(ipamRoot)).entries);
+  }
+
+  /** How long a released address rests is the cluster's to say. */
+  async #rules(): Promise<Rules> {
+    const [configuration] = (await getResources(this.#store, "IPAMConfiguration", [IPAM_CONFIGURATION])).resources;
+    const { resources } = await listResources(this.#store, "IPReservation");
+    return rulesOf(
+      configuration?.kind === "IPAMConfiguration" ? configuration : undefined,
+      resources.filter((resource) => resource.kind === "IPReservation"),
+    );
   }
 
   /** By keys: a Node that cannot be read is there all the same. */

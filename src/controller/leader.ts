@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { Revision, Store, Transaction } from "../../ipam/store.ts";
+import type { Committed, Revision, Store, Transaction } from "../../ipam/store.ts";
 
 const KEY = "/overland/v1/controller/leader";
 
@@ -19,7 +19,16 @@ export interface LeaderTerms {
 
 export const usualTerms: LeaderTerms = { beatMs: 5_000, expiryMs: 15_000 };
 
-export class Leadership {
+/** One who may act, and the store as it writes it. */
+export interface Fence {
+  readonly leads: boolean;
+  /** Commits as the leader, or not at all. */
+  commit(transaction: Transaction): Promise<boolean>;
+  /** Who does not lead finds that nothing can be committed. */
+  readonly store: Store;
+}
+
+export class Leadership implements Fence {
   readonly #store: Store;
   readonly #terms: LeaderTerms;
   readonly #run = randomUUID();
@@ -49,11 +58,15 @@ export class Leadership {
     return !this.leads && this.#seen?.alive === true;
   }
 
-  /** Renews the lock, takes it if it is free or its holder silent, or waits. Throws StoreUnavailable. */
-  async beat(now: number): Promise<void> {
+  /**
+   * Renews the lock, takes it if it is free or its holder silent, or waits. Throws StoreUnavailable.
+   *
+   * @param elected somebody else's election says that this one acts: the lock is taken without waiting
+   */
+  async beat(now: number, elected = false): Promise<void> {
     const [entry] = await this.#store.get([KEY]);
     const ours = entry !== undefined && holderOf(entry.value).run === this.#run;
-    if (entry !== undefined && !ours) {
+    if (entry !== undefined && !ours && !elected) {
       this.#held = undefined;
       const { revision, at } = this.#seen ?? {};
       if (revision !== entry.modRevision || at === undefined) {
@@ -69,11 +82,26 @@ export class Leadership {
     if (committed.committed) this.#seen = undefined;
   }
 
-  /** Commits as the leader, or not at all. */
   async commit(transaction: Transaction): Promise<boolean> {
-    if (this.#held === undefined) return false;
+    return (await this.#fenced(transaction)).committed;
+  }
+
+  get store(): Store {
+    const store = this.#store;
+    return {
+      get: (keys) => store.get(keys),
+      list: (prefix) => store.list(prefix),
+      listKeys: (prefix) => store.listKeys(prefix),
+      commit: (transaction) => this.#fenced(transaction),
+      watch: (prefix, listener) => store.watch(prefix, listener),
+      close: () => store.close(),
+    };
+  }
+
+  async #fenced(transaction: Transaction): Promise<Committed> {
+    if (this.#held === undefined) return { committed: false };
     const expect = [...transaction.expect, { key: KEY, modRevision: this.#held }];
-    return (await this.#store.commit({ ...transaction, expect })).committed;
+    return await this.#store.commit({ ...transaction, expect });
   }
 
   /** So that a successor need not wait. */

@@ -18,7 +18,7 @@ const CHECKS = {
   knip: [`${BIN}/knip`],
 };
 
-const BENCHES = ["bgp", "cni", "dataplane", "ipam"];
+const BENCHES = ["bgp", "cni", "dataplane", "ipam", "services"];
 
 const jest = (args) => [
   NODE,
@@ -56,6 +56,7 @@ async function build() {
   const steps = [
     [`${BIN}/tsc`, "-p", "src/setup/tsconfig.build.json"],
     [NODE, `${ROOT}/src/cni/plugin/build.mjs`],
+    [NODE, "--no-warnings", `${ROOT}/src/setup/definitions.mjs`],
   ];
   const failed = [];
   for (const step of steps) if ((await runVisibly(step)) !== 0) failed.push(step);

@@ -68,6 +68,13 @@ export const agentSettingsSchema = z.strictObject({
   reclaim: z
     .strictObject({ grace: time.exactOptional(), interval: time.exactOptional(), blockIdle: time.exactOptional() })
     .exactOptional(),
+  cni: z
+    .strictObject({
+      confDir: directory.exactOptional(),
+      binDir: directory.exactOptional(),
+      template: file.exactOptional(),
+    })
+    .exactOptional(),
   log: z
     .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).exactOptional(), file: file.exactOptional() })
     .exactOptional(),

@@ -3,33 +3,49 @@ import { z } from "zod";
 import {
   asNumber,
   cidr,
+  community,
   communityFault,
   connectRetryTime,
   duration,
   holdTime,
   notYet,
   port,
+  serviceRange,
   text,
   whole,
 } from "./fields.ts";
 import { type Problem, shown } from "./problem.ts";
 
-const SERVICES = "announcing services comes with Kubernetes";
 const METRIC = "routes are written with the metric 1024";
 
 const SEVERITIES = ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] as const;
 
-const communityName = text((value) => {
-  if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
-  return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
-});
+/** A pattern: RE2 and JavaScript write "any case" differently. */
+function inAnyCase(word: string): string {
+  return [...word].map((letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`).join("");
+}
+
+const communityName = text(
+  (value) => {
+    if (value === "" || value.length > 253) return `${shown(value)} is not a name: 1 to 253 characters`;
+    return communityFault(value) === undefined ? `${shown(value)} is a community itself; it needs no name` : undefined;
+  },
+  { minLength: 1, maxLength: 253 },
+);
+
+const serviceRanges = z
+  .array(z.strictObject({ cidr: serviceRange }))
+  .max(500)
+  .exactOptional();
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
-  logSeverityScreen: text((value) =>
-    SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
-      ? undefined
-      : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+  logSeverityScreen: text(
+    (value) =>
+      SEVERITIES.some((severity) => severity.toLowerCase() === value.toLowerCase())
+        ? undefined
+        : `${shown(value)} is not one of ${SEVERITIES.join(", ")}`,
+    { pattern: `^(${SEVERITIES.map(inAnyCase).join("|")})$`, maxLength: 7 },
   ).exactOptional(),
   /** Every node peers with every other one; true when not given. */
   nodeToNodeMeshEnabled: z.boolean().exactOptional(),
@@ -45,7 +61,7 @@ export const bgpConfigurationSchema = z.strictObject({
   connectRetryTime: connectRetryTime.exactOptional(),
   /** Names for communities, to be used in prefixAdvertisements. */
   communities: z
-    .array(z.strictObject({ name: communityName, value: text(communityFault) }))
+    .array(z.strictObject({ name: communityName, value: community }))
     .max(500)
     .exactOptional(),
   /** Routes inside cidr are announced with these communities: values, or names of them. */
@@ -53,6 +69,12 @@ export const bgpConfigurationSchema = z.strictObject({
     .array(z.strictObject({ cidr, communities: z.array(z.string()).max(50).exactOptional() }))
     .max(500)
     .exactOptional(),
+  /** Ranges of services' addresses to announce: as a whole, and single addresses where it matters which node. */
+  serviceClusterIPs: serviceRanges,
+  serviceExternalIPs: serviceRanges,
+  serviceLoadBalancerIPs: serviceRanges,
+  /** Disabled: instead of load-balancer ranges the single addresses of services that have endpoints are announced. */
+  serviceLoadBalancerAggregation: z.enum(["Enabled", "Disabled"]).exactOptional(),
   /** NodeIP: connections are taken on the node's addresses only. */
   bindMode: z.enum(["None", "NodeIP"]).exactOptional(),
   /** Ours. RFC 8212: a peer in another AS that names no filters neither gives nor gets routes. */
@@ -70,10 +92,6 @@ export const bgpConfigurationSchema = z.strictObject({
   // Overland announces no interface's own network, so there is nothing to leave out: harmless whatever it says.
   ignoredInterfaces: z.array(z.string()).exactOptional(),
   nodeMeshPassword: notYet("needs Secrets, which come with Kubernetes"),
-  serviceClusterIPs: notYet(SERVICES, []),
-  serviceExternalIPs: notYet(SERVICES, []),
-  serviceLoadBalancerIPs: notYet(SERVICES, []),
-  serviceLoadBalancerAggregation: notYet(SERVICES, "Enabled"),
   localWorkloadPeeringIPV4: notYet("pods cannot peer with their node", ""),
   localWorkloadPeeringIPV6: notYet("pods cannot peer with their node", ""),
   programClusterRoutes: notYet("the agent always writes routes to pods", "Enabled", "EnabledNoEncapOnly"),
@@ -83,7 +101,14 @@ export const bgpConfigurationSchema = z.strictObject({
 
 export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
-const DEFAULT_ONLY = ["nodeToNodeMeshEnabled", "asNumber", "nodeMeshMaxRestartTime"];
+export const SERVICE_RANGES: readonly string[] = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
+export const DEFAULT_ONLY: readonly string[] = [
+  "nodeToNodeMeshEnabled",
+  "asNumber",
+  "nodeMeshMaxRestartTime",
+  ...SERVICE_RANGES,
+  "serviceLoadBalancerAggregation",
+];
 
 type Written = Readonly<Record<string, unknown>>;
 
@@ -112,8 +137,10 @@ function communityRules(spec: Written): Problem[] {
   const problems: Problem[] = [];
   const named = Array.isArray(spec["communities"]) ? (spec["communities"] as unknown[]) : [];
   const advertised = Array.isArray(spec["prefixAdvertisements"]) ? (spec["prefixAdvertisements"] as unknown[]) : [];
-  if (named.length > 0 && advertised.length === 0) {
-    const message = "are names for use in prefixAdvertisements, of which there is none; add one, or remove them";
+  const services = SERVICE_RANGES.some((field) => Array.isArray(spec[field]) && spec[field].length > 0);
+  if (named.length > 0 && advertised.length === 0 && !services) {
+    const message =
+      "are names for use in prefixAdvertisements and by services, and there is neither; add one, or remove them";
     problems.push({ path: ["spec", "communities"], message });
   }
   const names = named.map((item) => (isMap(item) ? item["name"] : undefined));

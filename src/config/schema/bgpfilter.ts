@@ -4,14 +4,15 @@
  */
 import { z } from "zod";
 import { familyOfPrefix, formatPrefix, parsePrefix } from "../../../ipam/net/prefix.ts";
-import { asNumber, cidr, communityFault, text, whole } from "./fields.ts";
+import { asNumber, cidr, community, text, whole } from "./fields.ts";
 import { type FieldPath, type Problem, shown } from "./problem.ts";
 
-const community = text(communityFault);
-const interfacePattern = text((value) =>
-  /^[A-Za-z0-9_.*?@-]{1,15}$/.test(value)
-    ? undefined
-    : `${shown(value)} is no name or pattern of an interface such as eth*: at most 15 letters, digits, _ . - @ * ?`,
+const interfacePattern = text(
+  (value) =>
+    /^[A-Za-z0-9_.*?@-]{1,15}$/.test(value)
+      ? undefined
+      : `${shown(value)} is no name or pattern of an interface such as eth*: at most 15 letters, digits, _ . - @ * ?`,
+  { pattern: "^[A-Za-z0-9_.*?@-]{1,15}$", maxLength: 15 },
 );
 /** 2147483647 less a priority is a LOCAL_PREF: both sides of it are left one value. */
 const priority = whole(1, 2147483646);
@@ -47,8 +48,9 @@ function ruleSchema(longest: 32 | 128) {
   });
 }
 
-const v4 = z.array(ruleSchema(32)).exactOptional();
-const v6 = z.array(ruleSchema(128)).exactOptional();
+// A limit far away: without one the API server has to expect millions, and refuses to check any of them.
+const v4 = z.array(ruleSchema(32)).max(5000).exactOptional();
+const v6 = z.array(ruleSchema(128)).max(5000).exactOptional();
 
 export const bgpFilterSchema = z.strictObject({ exportV4: v4, importV4: v4, exportV6: v6, importV6: v6 });
 

@@ -20,13 +20,16 @@ import {
 } from "./fields.ts";
 import { type Problem, shown } from "./problem.ts";
 
-const peerIP = text((value) => {
-  const split = readPeerAddress(value);
-  if (split === undefined) {
-    return `${shown(value)} is not an address such as 192.0.2.1, 192.0.2.1:1790, 2001:db8::1 or [2001:db8::1]:1790`;
-  }
-  return hostAddressFault(split.address);
-});
+const peerIP = text(
+  (value) => {
+    const split = readPeerAddress(value);
+    if (split === undefined) {
+      return `${shown(value)} is not an address such as 192.0.2.1, 192.0.2.1:1790, 2001:db8::1 or [2001:db8::1]:1790`;
+    }
+    return hostAddressFault(split.address);
+  },
+  { pattern: "^[0-9A-Fa-f.:\\[\\]]+$", maxLength: 64 },
+);
 
 /** Fields that Calico does not have. */
 const ours = {

@@ -37,6 +37,11 @@ const SCHEMAS: Readonly<Record<Kind, KindSchema>> = {
 /** A Node may say nothing about itself but its name and labels; in the others every field has a default. */
 const MAY_LACK_SPEC: ReadonlySet<Kind> = new Set(["Node", "BGPConfiguration", "IPAMConfiguration"]);
 
+/** What `spec` of a kind may be, and whether it has to be there. */
+export function specOf(kind: Kind): { readonly schema: z.ZodType; readonly required: boolean } {
+  return { schema: SCHEMAS[kind].schema, required: !MAY_LACK_SPEC.has(kind) };
+}
+
 export type Checked = { readonly resource: Resource } | { readonly problems: readonly Problem[] };
 
 /** `raw` is plain data (maps, lists, text, numbers, booleans, null); what is null counts as not written. */

@@ -26,7 +26,10 @@ export const ipPoolSchema = z.strictObject({
   /** Namespaces whose pods get addresses of this pool; empty: all. */
   namespaceSelector: selector.default(""),
   /** Pods get addresses of pools with Workload only. */
-  allowedUses: z.array(z.enum(["Workload", "Tunnel", "LoadBalancer"])).default(["Workload", "Tunnel"]),
+  allowedUses: z
+    .array(z.enum(["Workload", "Tunnel", "LoadBalancer"]))
+    .meta({ maxItems: 3 })
+    .default(["Workload", "Tunnel"]),
 });
 
 export type IPPoolSpec = Omit<z.output<typeof ipPoolSchema>, "blockSize"> & { readonly blockSize: number };
