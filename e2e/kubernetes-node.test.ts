@@ -46,6 +46,13 @@ const setNode = (node: NodeStatus, change: object) => api.patch(nodePath(node), 
 const annotate = (node: NodeStatus, annotations: Record<string, string | null>) =>
   setNode(node, { metadata: { annotations } });
 
+/** kubelet says that r1n2 goes down, or that it does not. */
+const setShutdown = (isOn: boolean) => {
+  const metadata = { name: "r1n2", labels: { "kubernetes.io/hostname": "r1n2" } };
+  const ready = { type: "Ready", status: "False", reason: "KubeletNotReady", message: "node is shutting down" };
+  return api.put({ apiVersion: "v1", kind: "Node", metadata, status: { conditions: isOn ? [ready] : [] } });
+};
+
 let uids = 0;
 const pods = new Map<string, string>();
 
@@ -105,7 +112,7 @@ describe("with an API server", () => {
 
 describe("a pod's annotations", () => {
   lab.proof("give it the addresses they ask for", async () => {
-    const [block = ""] = (await agentView(one())).blocks.filter((each) => each.includes("."));
+    const block = (await agentView(one())).blocks.find((each) => each.includes(".")) ?? "";
     const wanted = block.replace(/\.\d+\/\d+$/, (last) => `.${Number(/\d+/.exec(last)?.[0]) + 33}`);
     await pod(one(), "fixed", { "cni.projectcalico.org/ipAddrs": `["${wanted}"]` });
     const sandbox = await newSandbox(lab.name, "fixed");
@@ -157,29 +164,54 @@ describe("a node's cordon, annotation and shutdown", () => {
     120,
   );
 
+  /** The agent is ended, whatever else goes on meanwhile; then it is started again. */
+  async function heardAtTheEnd(meanwhile: () => Promise<void>): Promise<string> {
+    const agent = api.agentOf(two());
+    await Promise.all([end(agent, "SIGTERM"), meanwhile()]);
+    const said = await birdc(lab.router("tor1"), "show protocols all r1n2");
+    const kept = await birdc(lab.router("tor1"), "show route protocol r1n2");
+    await setShutdown(false);
+    api.startAgain(agent);
+    await settled(two());
+    return `${/administrative shutdown/i.test(said) ? "goodbye" : "nothing"}, ${/unicast/.test(kept) ? "routes" : "no routes"}`;
+  }
+
   lab.proof(
     "as a machine that goes down it says goodbye when its agent is ended, in words, and no route is kept for it",
     async () => {
       await settled(two());
-      const conditions = [
-        { type: "Ready", status: "False", reason: "KubeletNotReady", message: "node is shutting down" },
-      ];
-      const metadata = { name: "r1n2", labels: { "kubernetes.io/hostname": "r1n2" } };
+      expect(await heardAtTheEnd(async () => {})).toBe("nothing, routes");
       await pod(two(), "stays");
-      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {}, status: { conditions } });
-      await eventually("it leaves", 10, async () => /Drained|drain/.test(JSON.stringify(await agentView(two()))));
-      const agent = api.agentOf(two());
-      await end(agent, "SIGTERM");
-      expect(await birdc(lab.router("tor1"), "show protocols all r1n2")).toMatch(/Received: Administrative shutdown/i);
-      expect(await birdc(lab.router("tor1"), "show route protocol r1n2")).not.toMatch(/unicast/);
-      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {} });
-      await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: {}, status: {} });
-      api.startAgain(agent);
-      await settled(two());
+      await setShutdown(true);
+      await eventually("it leaves", 10, async () => /"by":"shutdown"/.test(JSON.stringify(await agentView(two()))));
+      expect(await heardAtTheEnd(async () => {})).toBe("goodbye, no routes");
+      // kubelet has no other pod to end first: both at once.
+      expect(await heardAtTheEnd(() => setShutdown(true))).toBe("goodbye, no routes");
       expect(await announces()).toBe(true);
     },
-    90,
+    120,
   );
+});
+
+describe("without the right to write to Nodes", () => {
+  lab.proof("the agent works, and says which rule is missing", async () => {
+    const read = { apiGroups: [""], resources: ["nodes", "pods", "namespaces"], verbs: ["get", "list", "watch"] };
+    await api.give(two(), await api.account("reader", [read]));
+    await settled(two());
+    // What the agent before it wrote is gone.
+    await setShutdown(false);
+    await eventually("it says so", 15, async () => {
+      expect((await agentView(two())).problems.join()).toMatch(
+        /cannot be written: .*resources: \["nodes\/status"\], verbs: \["patch"\]/,
+      );
+      return true;
+    });
+    const status = { apiGroups: [""], resources: ["nodes/status", "nodes"], verbs: ["patch"] };
+    await api.account("reader", [read, status]);
+    await eventually("it is done once it may", 40, async () => {
+      return (await network(two())) === "False OverlandIsUp" && (await agentView(two())).problems.length === 0;
+    });
+  });
 });
 
 describe("while the API server is away", () => {

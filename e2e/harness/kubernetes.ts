@@ -1,5 +1,5 @@
 /** The API server of e2e/kubernetes beside a lab: objects put, read and removed, and the server taken away. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import type { NodeStatus } from "../../src/lab/status.ts";
 import { must } from "./command.ts";
@@ -40,13 +40,28 @@ export class ApiServer {
     return `${this.#directory}/kubeconfig`;
   }
 
+  /** Path of a kubeconfig of somebody who may do no more than these rules say. */
+  async account(name: string, rules: readonly object[]): Promise<string> {
+    const api = { apiVersion: "rbac.authorization.k8s.io/v1" };
+    const [namespace, metadata] = ["overland-system", { name }];
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+    await this.put({ ...api, kind: "ClusterRole", metadata, rules });
+    const subjects = [{ kind: "ServiceAccount", name, namespace }];
+    await this.put({ ...api, kind: "ClusterRoleBinding", metadata, roleRef, subjects });
+    const answer = await this.#control("/users", JSON.stringify({ serviceAccount: `${namespace}/${name}` }));
+    const { token } = JSON.parse(answer) as { token: string };
+    const file = `${this.#directory}/${name}.kubeconfig`;
+    writeFileSync(file, readFileSync(this.kubeconfig, "utf8").replace(this.#token, token));
+    return file;
+  }
+
   /** The node's agent, started again with access to this server. */
-  async give(node: NodeStatus): Promise<void> {
+  async give(node: NodeStatus, kubeconfig: string = this.kubeconfig): Promise<void> {
     const former = processIn(node.netns, "agent", "--config");
     await end(former, "SIGTERM");
     startIn(node.netns, former.command, `${this.#lab.plan.log}/${node.name}-kubernetes.log`, {
       ...former.environment,
-      OVERLAND_KUBECONFIG: this.kubeconfig,
+      OVERLAND_KUBECONFIG: kubeconfig,
     });
   }
 
@@ -97,13 +112,16 @@ export class ApiServer {
     await eventually("the API server answers", 30, async () => (await this.get("/version")) !== undefined);
   }
 
+  get #token(): string {
+    return /"?token"?: "?([^"\s]+)"?/.exec(readFileSync(this.kubeconfig, "utf8"))?.[1] ?? "";
+  }
+
   get #address(): string {
     return new URL(this.#lab.plan.etcd.endpoints[0] as string).hostname;
   }
 
   #curl(options: readonly string[], path: string): Promise<string> {
-    const token = /"?token"?: "?([^"\s]+)"?/.exec(readFileSync(this.kubeconfig, "utf8"))?.[1] ?? "";
-    const trust = ["--cacert", `${this.#directory}/ca.crt`, "-H", `authorization: Bearer ${token}`];
+    const trust = ["--cacert", `${this.#directory}/ca.crt`, "-H", `authorization: Bearer ${this.#token}`];
     const url = `https://${this.#address}:6443${path}`;
     return must(["curl", "-s", "-S", "--noproxy", "*", ...trust, ...options, url], {
       netns: this.#lab.plan.etcd.netns,

@@ -31,11 +31,11 @@ import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
-import { firstLook, followKubernetes, movablePods } from "./kubernetes.ts";
+import { Handover } from "./handover.ts";
+import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
 import { MasqueradeRules } from "./masquerade-rules.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
-import { Handover } from "./handover.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
@@ -48,7 +48,7 @@ import { nodeStatus } from "./status.ts";
 const HANDOVER_LOOK_MS = 500;
 
 export interface Agent {
-  /** Leaves kernel routes, pods and the peers' memory of us as they are. */
+  /** Leaves kernel routes, pods and, but on a machine that goes down, the peers' memory of us as they are. */
   stop(): Promise<void>;
 }
 
@@ -73,7 +73,8 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
   void parts.run().catch((error: unknown) => log.error("start failed", { error }));
   return {
     async stop() {
-      log.info("overland agent stops; routes and pods stay");
+      const goodbye = await parts.lastLook();
+      log.info(goodbye ? "overland agent stops with the machine" : "overland agent stops; routes and pods stay");
       stopGivingBack();
       for (const server of servers) server.close();
       // A pod half made is work for the runtime and for the next agent; one more moment and it is whole.
@@ -111,6 +112,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     routing.announce(drain.announced(originate(pods.allocator.blocks(), pods.addresses(), current.pools)));
   };
   const update = () => {
+    routing.withholdBeside(drain.servicesWithdrawn);
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
@@ -182,7 +184,6 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
-  const kubernetesProblems = () => [...(kubernetes?.node.problems ?? []), ...(kubernetes?.pods.problems ?? [])];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
@@ -192,7 +193,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       kept: handover.types(),
       problems: [configuration, passwords, masquerade, pods, networkList, services]
         .flatMap(({ problems }) => problems)
-        .concat(handover.problems(performance.now()), kubernetesProblems()),
+        .concat(handover.problems(performance.now()), kubernetesProblems(kubernetes)),
       drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
@@ -219,9 +220,10 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       loaded = true;
       log.info("address blocks read", { blocks: pods.allocator.blocks().map(({ cidr }) => formatPrefix(cidr)) });
       update();
-      networkList.write();
       kubernetes?.node.start();
+      networkList.write();
     },
+    lastLook: () => lastLook(kubernetes),
     async quiet() {
       await Promise.all([pods.quiet(), drain.stop()]);
       // The last answers go out.

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { MemoryCluster } from "../cluster/memory-cluster-for-tests.ts";
-import { type KubeObject, NODES } from "../cluster/port.ts";
+import { NODES } from "../cluster/port.ts";
 import { openLog } from "../telemetry/log.ts";
 import { KubernetesNode } from "./kubernetes-node.ts";
 import type { NetworkFacts } from "./network-condition.ts";
@@ -30,7 +30,7 @@ afterEach(() => node.stop());
 const OTHER = { key: "dedicated", value: "web", effect: "NoExecute" };
 
 function put(more: object, name = "n1"): void {
-  cluster.put(NODES, { metadata: { name, labels: { rack: "1" } }, ...more } as KubeObject);
+  cluster.put(NODES, { metadata: { name, labels: { rack: "1" } }, ...more });
 }
 
 const stored = async () => (await cluster.get<NodeObject>({ type: NODES, name: "n1" })) as NodeObject;

@@ -63,6 +63,11 @@ export class KubernetesNode {
     return this.#seen.promise;
   }
 
+  /** What is known is what the API server has. */
+  get synced(): boolean {
+    return this.#watch.synced;
+  }
+
   get view(): KubernetesNodeView | undefined {
     return this.#view === "absent" ? undefined : this.#view;
   }

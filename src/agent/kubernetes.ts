@@ -13,6 +13,10 @@ export interface Kubernetes {
 /** How long a start waits for what Kubernetes says of the node and its pods: with it, what is done first is right. */
 const FIRST_LOOK_MS = 2_000;
 
+/** How long an agent that is told to stop goes on, in case that it is because the machine goes down. */
+const LAST_LOOK_MS = 800;
+const LAST_LOOK_STEP_MS = 20;
+
 export function followKubernetes(
   cluster: Cluster | undefined,
   options: Omit<KubernetesNodeOptions, "cluster">,
@@ -31,6 +35,17 @@ export async function firstLook(kubernetes: Kubernetes | undefined): Promise<voi
   await Promise.race([Promise.all([node.firstLook, pods.firstLook]), sleep(FIRST_LOOK_MS, undefined, { ref: false })]);
 }
 
+/**
+ * kubelet ends an agent on a machine that goes down as soon as it has said so of the Node: hardly later than the Node
+ * is heard of. True: it is said.
+ */
+export async function lastLook(kubernetes: Kubernetes | undefined): Promise<boolean> {
+  if (kubernetes?.node.synced !== true) return false;
+  const end = performance.now() + LAST_LOOK_MS;
+  while (kubernetes.node.view?.shutsDown !== true && performance.now() < end) await sleep(LAST_LOOK_STEP_MS);
+  return kubernetes.node.view?.shutsDown === true;
+}
+
 /** Of the pods wired here, those that may still move elsewhere, by name. */
 export function movablePods(attachments: readonly Attachment[], pods: KubernetesPods | undefined): string[] {
   const names = attachments.flatMap(({ namespace, pod, uid, containerID }) => {
@@ -40,4 +55,8 @@ export function movablePods(attachments: readonly Attachment[], pods: Kubernetes
     return stays || pods.isGone(namespace, pod, uid) ? [] : `${namespace}/${pod}`;
   });
   return [...new Set(names)].sort();
+}
+
+export function kubernetesProblems(kubernetes: Kubernetes | undefined): readonly string[] {
+  return kubernetes === undefined ? [] : [...kubernetes.node.problems, ...kubernetes.pods.problems];
 }

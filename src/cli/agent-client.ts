@@ -20,7 +20,7 @@ export async function askAgent(socket: string, path: string, method: "GET" | "PO
 /** What is wrong with what was asked for. */
 function errorIn(body: string): string {
   try {
-    return String((JSON.parse(body) as { error?: unknown }).error ?? body);
+    return (JSON.parse(body) as { error?: string }).error ?? body;
   } catch {
     return body;
   }
