@@ -112,7 +112,6 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     routing.announce(drain.announced(originate(pods.allocator.blocks(), pods.addresses(), current.pools)));
   };
   const update = () => {
-    routing.withholdBeside(drain.servicesWithdrawn);
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;

@@ -1,6 +1,7 @@
 /** This node's Node resource in etcd: written at the start, and again whenever it is not what the agent knows. */
-import { type NodeFacts, registerNode } from "../config/node-registration.ts";
+
 import type { Store } from "../../ipam/store.ts";
+import { type NodeFacts, registerNode } from "../config/node-registration.ts";
 import type { Log } from "../telemetry/log.ts";
 
 const FIRST_RETRY_MS = 250;

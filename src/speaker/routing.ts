@@ -50,7 +50,6 @@ export class Routing {
   /** What is originated, by prefix: as announce() and as announceBeside() has it. */
   #whole: ReadonlyMap<string, Prefix> = new Map();
   readonly #beside = new Map<string, Network>();
-  #withheld = false;
   #convergence: Convergence | undefined;
   #announced: string | undefined;
   #leftAlone = "";
@@ -134,7 +133,7 @@ export class Routing {
     const before = this.#whole;
     this.#whole = new Map(networks.map((prefix) => [formatPrefix(prefix), prefix]));
     const keys = [...before.keys(), ...this.#whole.keys()];
-    const isBeside = (key: string) => !this.#withheld && this.#beside.has(key);
+    const isBeside = (key: string) => this.#beside.has(key);
     this.#tellNetworks(keys.filter((key) => before.has(key) !== this.#whole.has(key) && !isBeside(key)));
   }
 
@@ -143,13 +142,6 @@ export class Routing {
     for (const prefix of withdrawn) this.#beside.delete(formatPrefix(prefix));
     for (const network of announced) this.#beside.set(formatPrefix(network), network);
     this.#tellNetworks([...withdrawn, ...announced].map(formatPrefix));
-  }
-
-  /** True: nothing of what {@link announceBeside} has is originated for now. */
-  withholdBeside(withheld: boolean): void {
-    if (withheld === this.#withheld) return;
-    this.#withheld = withheld;
-    this.#tellNetworks([...this.#beside.keys()]);
   }
 
   /** Destinations that somebody else on this machine takes care of: no route of ours goes to the kernel for them. */
@@ -164,7 +156,7 @@ export class Routing {
     const announced: Network[] = [];
     const withdrawn: Prefix[] = [];
     for (const key of new Set(changed)) {
-      const network = (this.#withheld ? undefined : this.#beside.get(key)) ?? this.#whole.get(key);
+      const network = this.#beside.get(key) ?? this.#whole.get(key);
       if (network === undefined) withdrawn.push(prefixOf(key));
       else announced.push(network);
     }
