@@ -16,6 +16,7 @@ interface SizeOptions {
   readonly racks: number;
   readonly nodes: number;
   readonly pods: number;
+  readonly kubernetes?: boolean;
   readonly verbose?: boolean;
 }
 
@@ -91,6 +92,7 @@ const sized = (command: Command): Command =>
     .option("--racks <number>", "racks, 1 to 9; odd ones have a BIRD router, even ones FRR", Number, 2)
     .option("--nodes <number>", "nodes in each rack, 1 to 20", Number, 2)
     .option("--pods <number>", "pods on each node, 0 to 50", Number, 2)
+    .option("--kubernetes", "with an API server, from which nodes, pods and resources come, and a controller")
     .option("-v, --verbose", "tell more");
 
 const sizeOf = (options: SizeOptions): LabSize => ({
@@ -98,6 +100,7 @@ const sizeOf = (options: SizeOptions): LabSize => ({
   racks: options.racks,
   nodesPerRack: options.nodes,
   podsPerNode: options.pods,
+  ...(options.kubernetes === true && { kubernetes: true }),
 });
 
 function printed(text: string): number {

@@ -44,6 +44,7 @@ export class ActiveController {
   #lookedAt: number | undefined;
   #looking: Promise<void> = Promise.resolve();
   #woken: () => void = () => undefined;
+  #electionProblem: string | undefined;
   #storeTrouble: string | undefined = "etcd was not asked yet";
 
   constructor(terms: ActiveTerms, store: Store, cluster: Cluster | undefined, log: Log) {
@@ -103,6 +104,7 @@ export class ActiveController {
       } catch (error) {
         this.#trouble(error as Error);
       }
+      this.#electionTrouble();
       const { leads } = this.standing;
       if (leads !== led) this.#changed(leads);
       led = leads;
@@ -145,6 +147,15 @@ export class ActiveController {
 
   #newDeparted(): DepartedNodes {
     return new DepartedNodes(this.#store, this.standing, this.#log, this.#terms.graceMs);
+  }
+
+  /** Else nobody would know why no controller is active. */
+  #electionTrouble(): void {
+    const problem = this.#election?.problem;
+    if (problem !== undefined && problem !== this.#electionProblem) {
+      this.#log.warn("no controller can be elected; tried again", { problem });
+    }
+    this.#electionProblem = problem;
   }
 
   #trouble(error: Error): void {

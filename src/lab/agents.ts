@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { PREFIX_LENGTH } from "./addressing.ts";
+import { kubernetesEnvironment } from "./kubernetes.ts";
 import { labPaths, nodePaths } from "./paths.ts";
 import { isRunning } from "./proc.ts";
 import { logFile, start } from "./processes.ts";
@@ -50,6 +51,7 @@ export function startAgent(plan: LabPlan, node: NodePlan, program: Program): Pro
     name: agentProcess(node.name),
     netns: node.netns,
     command: [...program.command, "agent", "--config", paths.agentConfig],
+    environment: kubernetesEnvironment(plan),
   });
 }
 
@@ -62,9 +64,7 @@ stateDir: ${paths.stateDir}
 http: 127.0.0.1:9179
 etcd:
   endpoints: [${plan.etcd.endpoint}]
-labels:
-  rack: rack-${node.rack}
-ipv4Address: ${node.address.ipv4}/${PREFIX_LENGTH.rack.ipv4}
+${plan.size.kubernetes === true ? "" : `labels:\n  rack: rack-${node.rack}\n`}ipv4Address: ${node.address.ipv4}/${PREFIX_LENGTH.rack.ipv4}
 ipv6Address: ${node.address.ipv6}/${PREFIX_LENGTH.rack.ipv6}
 log:
   level: info

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { cniEnvironment, networkConfiguration, readCniError, readCniResult } from "./cni.ts";
 import { inside, run } from "./command.ts";
+import { putPod, removePod } from "./kubernetes.ts";
 import { addPodNamespace, removeNamespaces } from "./namespaces.ts";
 import { labPaths, netnsPath, nodePaths } from "./paths.ts";
 import { changeState, type PodRecord } from "./state.ts";
@@ -36,6 +37,7 @@ export async function addPod(plan: LabPlan, node: NodePlan, name: string): Promi
   // Recorded before it is wired: whatever happens now, the pod can be deleted.
   const wanted: PodRecord = { name, node: node.name, netns, containerID, addresses: [], hostInterface: "" };
   changeState(lab, (state) => ({ ...state, pods: [...state.pods, wanted] }));
+  await putPod(plan, wanted);
   const answer = await plugin(lab, node, wanted, "ADD");
   if (answer.code !== 0) {
     await deletePod(plan, node, wanted);
@@ -55,6 +57,7 @@ export async function deletePod(plan: LabPlan, node: NodePlan, pod: PodRecord): 
   const answer = await plugin(lab, node, pod, "DEL");
   if (answer.code !== 0) throw new Error(`pod ${pod.name}: ${readCniError(answer.stdout || answer.stderr)}`);
   await removeNamespaces([pod.netns]);
+  await removePod(plan, pod);
   changeState(lab, (state) => ({ ...state, pods: state.pods.filter((other) => other.name !== pod.name) }));
   return answer.milliseconds;
 }

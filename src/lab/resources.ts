@@ -1,10 +1,14 @@
 /** The cluster's resources, written as YAML an operator would write and applied with the real `overland apply -f`. */
 import { writeFileSync } from "node:fs";
-import { HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS } from "./addressing.ts";
+import { HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS, SERVICE_RANGES } from "./addressing.ts";
 import type { Program } from "./agents.ts";
 import { inside, must } from "./command.ts";
 import { labPaths } from "./paths.ts";
 import type { LabPlan } from "./topology.ts";
+
+const SERVICES = `  serviceLoadBalancerIPs:
+${[...SERVICE_RANGES.ipv4, ...SERVICE_RANGES.ipv6].map((cidr) => `  - cidr: ${cidr}`).join("\n")}
+`;
 
 export function resourceDocuments(plan: LabPlan): string {
   const pools = (["ipv4", "ipv6"] as const).map(
@@ -26,7 +30,7 @@ spec:
   asNumber: ${NODE_AS_NUMBER}
   nodeToNodeMeshEnabled: true
   holdTime: ${HOLD_TIME_SECONDS}s
-`;
+${plan.size.kubernetes === true ? SERVICES : ""}`;
   const peers = plan.routers.map(
     (router) => `apiVersion: overland.dev/v1
 kind: BGPPeer
@@ -47,11 +51,14 @@ export const resourceFile = (lab: string): string => `${labPaths(lab).run}/resou
 /** What a program of ours needs to know to talk to this lab's etcd. */
 export const etcdEnvironment = (plan: LabPlan): Record<string, string> => ({ ETCD_ENDPOINTS: plan.etcd.endpoint });
 
+export function writeResources(plan: LabPlan): void {
+  writeFileSync(resourceFile(plan.size.name), resourceDocuments(plan));
+}
+
 /** Returns what `overland apply` said, a line per resource. */
 export async function applyResources(plan: LabPlan, program: Program): Promise<string[]> {
-  const file = resourceFile(plan.size.name);
-  writeFileSync(file, resourceDocuments(plan));
-  const command = [...program.command, "apply", "-f", file];
+  writeResources(plan);
+  const command = [...program.command, "apply", "-f", resourceFile(plan.size.name)];
   const applied = await must(inside(plan.etcd.netns, command), { environment: etcdEnvironment(plan) });
   return applied.stdout.trim().split("\n");
 }

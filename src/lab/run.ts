@@ -9,6 +9,7 @@ import { processStat } from "./proc.ts";
 import { count } from "./progress.ts";
 import { proveReachability } from "./proofs.ts";
 import { checkMachine } from "./requirements.ts";
+import { proveServices } from "./service-proof.ts";
 import { withLab } from "./session.ts";
 import { changeState, type LabState } from "./state.ts";
 import type { LabSize } from "./topology.ts";
@@ -68,6 +69,7 @@ export async function downLab(name: string): Promise<string> {
 async function proveAll(lab: Lab, failed: string[]): Promise<void> {
   lab.progress.act("Proofs");
   await proveReachability(lab, failed);
+  await proveServices(lab, failed);
   await playDrama(lab, failed);
   summary(lab, failed);
 }

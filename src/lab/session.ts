@@ -29,7 +29,7 @@ export async function withLab(
 ): Promise<number> {
   const fault = sizeFault(size);
   if (fault !== undefined) throw new LabUsage(fault);
-  checkMachine();
+  checkMachine(size.kubernetes);
   const interruption = listenForSignals();
   const lab = {
     plan: planLab(size),

@@ -22,6 +22,8 @@ export interface LabSize {
   readonly racks: number;
   readonly nodesPerRack: number;
   readonly podsPerNode: number;
+  /** With an API server, from which nodes, pods and resources come. */
+  readonly kubernetes?: boolean;
 }
 
 export type RouterDaemon = "bird" | "frr";

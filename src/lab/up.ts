@@ -4,6 +4,7 @@ import { POD_POOLS } from "./addressing.ts";
 import { startAgent } from "./agents.ts";
 import { labTraces, removeLab } from "./down.ts";
 import { startEtcd } from "./etcd.ts";
+import { applyWithKubectl, kubeconfig, startKubernetes } from "./kubernetes.ts";
 import { type Lab, labName } from "./lab.ts";
 import { buildNamespaces } from "./namespaces.ts";
 import { labPaths } from "./paths.ts";
@@ -76,7 +77,12 @@ async function startFabric(lab: Lab): Promise<void> {
   await startEtcd(plan, signal);
   progress.say("etcd", `serves ${plan.etcd.endpoint} on the management network`);
   throwIfInterrupted(signal);
-  const applied = await applyResources(plan, program);
+  if (plan.size.kubernetes === true) {
+    await startKubernetes(plan, program, signal);
+    progress.say("kubernetes", `kubectl --kubeconfig ${kubeconfig(labName(lab))} answers inside ${plan.etcd.netns}`);
+    throwIfInterrupted(signal);
+  }
+  const applied = await (plan.size.kubernetes === true ? applyWithKubectl(plan) : applyResources(plan, program));
   for (const line of applied) progress.detail("apply", line);
   progress.say(
     "apply",

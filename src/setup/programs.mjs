@@ -43,6 +43,8 @@ const task = (name) => (args) => ["src/setup/tasks.mjs", name, ...args];
 /** `npm run lab -- --once` is `overland lab run --once`; `npm run lab -- down` is `overland lab down`. */
 const lab = (args) => ["src/main.ts", "lab", ...(LAB_VERBS.has(args[0] ?? "") ? [] : ["run"]), ...args];
 
+const labNeeds = (args) => [...LAB, ...(args.includes("--kubernetes") ? [...CLUSTER, "openssl"] : [])];
+
 const bench = ([name]) => [...LAB, ...(name === "bgp" ? OTHER_SPEAKERS : REFERENCE_PLUGINS)];
 
 /**
@@ -50,7 +52,7 @@ const bench = ([name]) => [...LAB, ...(name === "bgp" ? OTHER_SPEAKERS : REFEREN
  * plugin must be built first.
  */
 export const PROGRAMS = {
-  lab: { needs: LAB, root: true, plugin: true, command: lab },
+  lab: { needs: labNeeds, root: true, plugin: true, command: lab },
   test: {
     needs: [...new Set([...LAB, ...UNIT, ...PEERS, ...RUNTIME, ...CLUSTER, "procps"])],
     root: true,
