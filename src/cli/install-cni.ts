@@ -22,9 +22,9 @@ export function installCni(options: OptionValues): void {
 }
 
 export function uninstallCni(options: OptionValues): void {
-  const { binDir, confDir, stateDir } = options as Readonly<Record<string, string>>;
+  const { binDir, confDir, runDir } = options as Readonly<Record<string, string>>;
   said(() => {
-    const wired = options["force"] === true ? 0 : wiredPods(stateDir as string);
+    const wired = options["force"] === true ? 0 : wiredPods(runDir as string);
     const done = uninstall(confDir as string, binDir as string, wired);
     report(done);
     if (done.some(({ done: what }) => what === "left")) {

@@ -83,7 +83,7 @@ function addInstall(program: Command): void {
   withHost(program.command("uninstall-cni"))
     .summary("remove from this host what install-cni and the agent put there")
     .description("Remove the network list, and the plugin unless pods need it to be taken down.")
-    .option("--state-dir <DIR>", "the agent's state: which pods are wired", "/var/lib/overland")
+    .option("--run-dir <DIR>", "where the agent's socket is, and beside it which pods are wired", "/run/overland")
     .option("--force", "the plugin too, while pods are wired")
     .action(async (options) => (await import("./install-cni.ts")).uninstallCni(options));
 }

@@ -78,12 +78,12 @@ function left(path: string, why: string): Done {
   return { path, done: "left", why };
 }
 
-/** Pods wired on this host, by the agent's state directory. */
-export function wiredPods(stateDir: string): number {
+/** Pods wired on this host, by the directory of the agent's socket. */
+export function wiredPods(runDir: string): number {
   try {
-    return readdirSync(join(stateDir, "attachments")).filter((name) => name.endsWith(".json")).length;
+    return readdirSync(join(runDir, "attachments")).filter((name) => name.endsWith(".json")).length;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
-    throw new HostFileError(stateDir, error);
+    throw new HostFileError(runDir, error);
   }
 }
