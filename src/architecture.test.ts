@@ -116,6 +116,7 @@ describe("the architecture", () => {
   it.each([
     ["koffi", ["src/kernel/ffi.ts"]],
     ["etcd3", ["ipam/etcd/client.ts"]],
+    ["@kubernetes/client-node", ["src/cluster/kubeconfig-reader.ts"]],
     ["ip-cidr", ["ipam/net/cidr.ts"]],
     ["winston", ["src/telemetry/log.ts"]],
     ["yaml", ["src/config/yaml.ts"]],

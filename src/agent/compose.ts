@@ -14,6 +14,7 @@ import { setImmediate } from "node:timers/promises";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
+import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
@@ -42,7 +43,7 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
   await refuseSecond(config.socket);
   enableForwarding();
   await warmUpPodWiring();
-  const parts = assemble(config, log, version);
+  const parts = assemble(config, log, version, await clusterOf(config, log));
   const servers: Server[] = [];
   try {
     servers.push(await serveSocket(config.socket, parts.socketRoutes));
@@ -68,7 +69,15 @@ export async function startAgent(config: AgentConfig, version: string): Promise<
   };
 }
 
-function assemble(config: AgentConfig, log: Log, version: string) {
+/** Loaded only where there is one: an agent without Kubernetes has no use for the memory. */
+async function clusterOf({ kubernetes }: AgentConfig, log: Log): Promise<Cluster | undefined> {
+  if (kubernetes === undefined) return undefined;
+  const { openCluster } = await import("../cluster/open.ts");
+  const part = log.child({ part: "kubernetes" });
+  return openCluster({ ...kubernetes, warn: (message, about) => part.warn(message, about) });
+}
+
+function assemble(config: AgentConfig, log: Log, version: string, cluster: Cluster | undefined) {
   const startedAt = new Date().toISOString();
   const store = openEtcdStore(config.etcd);
   const routing = new Routing({
@@ -136,6 +145,7 @@ function assemble(config: AgentConfig, log: Log, version: string) {
     async stop() {
       configuration.stop();
       pods.stop();
+      cluster?.close();
       await routing.stop();
       await store.close();
     },

@@ -17,13 +17,14 @@ export async function runController(options: OptionValues): Promise<void> {
   const [graceMs, intervalMs] = [timeOf(options, "grace"), timeOf(options, "interval")];
   if (options["once"] === true) return await once(options, graceMs);
   if (options["output"] !== undefined) throw new Failure("-o is for --once", 2);
-  const etcd = requireEtcd(clientConfig(options).etcd);
+  const { etcd: found, kubernetes } = clientConfig(options);
+  const etcd = requireEtcd(found);
   const told = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const { startController } = await import("../controller/compose.ts");
   const logLevel = options["logLevel"] as "info";
-  const running = startController({ etcd, logLevel, graceMs, intervalMs });
+  const running = startController({ etcd, ...(kubernetes && { kubernetes }), logLevel, graceMs, intervalMs });
   await told;
   setTimeout(() => process.exit(1), STOP_MS).unref();
   await running.stop();

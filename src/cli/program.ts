@@ -3,7 +3,7 @@
  * mistakes answer at once.
  */
 import { Command, Option } from "commander";
-import { SETTINGS } from "../config/agent-settings.ts";
+import { KUBERNETES_SETTINGS, SETTINGS } from "../config/agent-settings.ts";
 import { addBgp } from "./bgp-commands.ts";
 import { outputOption, withConfigOption, withEtcdOptions, withSettings, withSocketOption } from "./options.ts";
 import { version } from "./version.ts";
@@ -72,7 +72,7 @@ function addAgent(program: Command): void {
 }
 
 function addController(program: Command): void {
-  withEtcdOptions(program.command("controller"))
+  withSettings(withEtcdOptions(program.command("controller")), KUBERNETES_SETTINGS)
     .summary("run the cluster's controller: one is active, others wait")
     .description(
       "Run the cluster's controller: it takes back what nodes hold whose Node resource was deleted. Of several that " +

@@ -20,6 +20,7 @@ interface Watcher {
 }
 
 export class MemoryCluster implements Cluster {
+  readonly namespace = "overland-system";
   readonly #objects = new Map<string, KubeObject>();
   readonly #watchers = new Set<Watcher>();
   #version = 0;
@@ -184,7 +185,7 @@ function selects({ namespace, labelSelector, fieldSelector }: Selection, object:
   const { labels = {} } = object.metadata;
   return (
     pairs(labelSelector).every(([key, value]) => labels[key] === value) &&
-    pairs(fieldSelector).every(([path, value]) => String(at(object, path) ?? "") === value)
+    pairs(fieldSelector).every(([path, value]) => at(object, path) === value)
   );
 }
 
@@ -195,8 +196,11 @@ function pairs(selector: string | undefined): [string, string][] {
   });
 }
 
-function at(value: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], value);
+function at(value: unknown, path: string): string {
+  const found = path
+    .split(".")
+    .reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], value);
+  return typeof found === "string" ? found : (JSON.stringify(found) ?? "");
 }
 
 function merged(target: unknown, patch: unknown): unknown {

@@ -114,6 +114,8 @@ export interface Watch {
 
 /** Every call rejects with a ClusterError, in bounded time. */
 export interface Cluster {
+  /** Where Overland's own objects are: its Leases, the Secrets that peers name. */
+  readonly namespace: string;
   /** Undefined: there is none. */
   get<T extends KubeObject>(ref: ObjectRef): Promise<T | undefined>;
   list<T extends KubeObject>(selection: Selection): Promise<readonly T[]>;

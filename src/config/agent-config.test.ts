@@ -29,6 +29,18 @@ describe("the agent's configuration", () => {
     });
   });
 
+  it("knows its cluster by being a pod, or by a kubeconfig", () => {
+    const pod = { env: { KUBERNETES_SERVICE_HOST: "10.96.0.1" } };
+    expect(configOf(ETCD).kubernetes).toBeUndefined();
+    expect(configOf(ETCD, pod).kubernetes).toEqual({});
+    expect(configOf(ETCD, { env: { ...pod.env, POD_NAMESPACE: "net" } }).kubernetes).toEqual({ namespace: "net" });
+    expect(configOf(`${ETCD}kubernetes: {kubeconfig: /etc/k}`).kubernetes).toEqual({ kubeconfig: "/etc/k" });
+    expect(configOf(`${ETCD}kubernetes: {kubeconfig: "off"}`, pod).kubernetes).toBeUndefined();
+    expect(read(ETCD, { env: { OVERLAND_KUBERNETES_NAMESPACE: "Net!" } })).toEqual({
+      faults: ['$OVERLAND_KUBERNETES_NAMESPACE: "Net!" is not a namespace\'s name'],
+    });
+  });
+
   it("may say everything", () => {
     const config = configOf(`nodeName: rack1-node1
 socket: /run/o.sock

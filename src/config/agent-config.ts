@@ -20,6 +20,8 @@ export interface AgentConfig {
   /** Undefined: "off". */
   readonly http?: { readonly host: string; readonly port: number };
   readonly etcd: EtcdConfig;
+  /** Undefined: this is no Kubernetes cluster, or nothing is to be asked of it. */
+  readonly kubernetes?: KubernetesConfig;
   /** Labels for this node's Node resource. */
   readonly labels: Readonly<Record<string, string>>;
   /** Undefined: to be detected. */
@@ -45,6 +47,13 @@ export interface EtcdConfig {
   readonly password?: string;
 }
 
+export interface KubernetesConfig {
+  /** Undefined: by the service account of the pod that this runs in. */
+  readonly kubeconfig?: string;
+  /** Of Overland's own objects. Undefined: the service account's, else overland-system. */
+  readonly namespace?: string;
+}
+
 export interface ConfigSources {
   /** By the setting's path, `{"etcd.endpoints": "http://10.1.1.1:2379", nodeName: "a"}`; not given: absent. */
   readonly flags: Readonly<Record<string, string | undefined>>;
@@ -67,12 +76,14 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
   const ipv4Address = values.ipv4Address === undefined ? undefined : parseAddressWithLength(values.ipv4Address);
   const ipv6Address = values.ipv6Address === undefined ? undefined : parseAddressWithLength(values.ipv6Address);
   const http = httpOf(values.http ?? AGENT_DEFAULTS.http);
+  const kubernetes = kubernetesOf(values, sources.env);
   const config: AgentConfig = {
     nodeName,
     socket: values.socket ?? AGENT_DEFAULTS.socket,
     stateDir: values.stateDir ?? AGENT_DEFAULTS.stateDir,
     ...(http !== undefined && { http }),
     etcd: values.etcd as EtcdConfig,
+    ...(kubernetes !== undefined && { kubernetes }),
     labels: values.labels ?? {},
     ...(ipv4Address !== undefined && { ipv4Address }),
     ...(ipv6Address !== undefined && { ipv6Address }),
@@ -91,16 +102,18 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
   return { config };
 }
 
-/** Only where etcd is and where the agent's socket is: what an operator's commands need. */
+/** Only where etcd, the API server and the agent's socket are: what an operator's commands need. */
 export function readClientConfig(sources: Omit<ConfigSources, "hostname">): ConfigResult<{
   readonly etcd: EtcdConfig | undefined;
+  readonly kubernetes: KubernetesConfig | undefined;
   readonly socket: string;
 }> {
   const gathered = gather(sources);
   if (gathered.faults.length > 0) return { faults: gathered.faults };
   const { etcd, socket } = gathered.values;
   const known = etcd?.endpoints === undefined ? undefined : (etcd as EtcdConfig);
-  return { config: { etcd: known, socket: socket ?? AGENT_DEFAULTS.socket } };
+  const kubernetes = kubernetesOf(gathered.values, sources.env);
+  return { config: { etcd: known, kubernetes, socket: socket ?? AGENT_DEFAULTS.socket } };
 }
 
 interface Gathered {
@@ -183,6 +196,13 @@ function etcdFaults(values: AgentSettings): string[] {
   return [
     `no etcd endpoint is known: give --etcd-endpoints, $ETCD_ENDPOINTS, or etcd.endpoints in ${AGENT_CONFIG_FILE}`,
   ];
+}
+
+/** Every pod is told where its cluster's API server is, by KUBERNETES_SERVICE_HOST. */
+function kubernetesOf({ kubernetes = {} }: AgentSettings, env: ConfigSources["env"]): KubernetesConfig | undefined {
+  const { kubeconfig } = kubernetes;
+  const isPod = (env["KUBERNETES_SERVICE_HOST"] ?? "") !== "";
+  return kubeconfig === "off" || (kubeconfig === undefined && !isPod) ? undefined : kubernetes;
 }
 
 function hostnameFaults(name: string): string[] {

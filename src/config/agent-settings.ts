@@ -49,6 +49,14 @@ export const ETCD_SETTINGS: readonly Setting[] = [
   etcd("password", "etcd-password", "PASSWORD", "its password; the variable is safer", "PASSWORD"),
 ];
 
+export const KUBERNETES_SETTINGS: readonly Setting[] = [
+  own("kubernetes.kubeconfig", "kubeconfig", "FILE", 'how to reach the API server instead of as a pod, or "off"'),
+  {
+    ...own("kubernetes.namespace", "kubernetes-namespace", "NAME", "namespace of Overland's own objects"),
+    env: ["OVERLAND_KUBERNETES_NAMESPACE", "POD_NAMESPACE"],
+  },
+];
+
 export const SOCKET_SETTING: Setting = own("socket", "socket", "PATH", "unix socket of the agent");
 
 export const SETTINGS: readonly Setting[] = [
@@ -57,6 +65,7 @@ export const SETTINGS: readonly Setting[] = [
   own("stateDir", "state-dir", "DIR", "where the agent keeps its state"),
   own("http", "http", "ADDRESS:PORT", 'where health and metrics are served, or "off"'),
   ...ETCD_SETTINGS,
+  ...KUBERNETES_SETTINGS,
   own("labels", "labels", "KEY=VALUE,...", "labels of this node", labels),
   own("ipv4Address", "ipv4-address", "ADDRESS/LENGTH", "IPv4 address of this node"),
   own("ipv6Address", "ipv6-address", "ADDRESS/LENGTH", "IPv6 address of this node"),

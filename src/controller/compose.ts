@@ -2,13 +2,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import type { Store } from "../../ipam/store.ts";
-import type { EtcdConfig } from "../config/agent-config.ts";
+import { openCluster } from "../cluster/open.ts";
+import type { Cluster } from "../cluster/port.ts";
+import type { EtcdConfig, KubernetesConfig } from "../config/agent-config.ts";
 import { type Level, type Log, openLog } from "../telemetry/log.ts";
 import { DepartedNodes, type Look } from "./departed-nodes.ts";
 import { Leadership, usualTerms } from "./leader.ts";
 
 export interface ControllerConfig {
   readonly etcd: EtcdConfig;
+  /** Undefined: without Kubernetes. */
+  readonly kubernetes?: KubernetesConfig;
   readonly logLevel: Level;
   /** How long a Node must be gone before what it held is taken back, in milliseconds. */
   readonly graceMs: number;
@@ -23,6 +27,7 @@ export function startController(config: ControllerConfig): Controller {
   const log = openLog({ level: config.logLevel });
   log.info("overland controller starts", { pid: process.pid, node_version: process.version });
   const store = openEtcdStore(config.etcd);
+  const cluster = clusterOf(config, log);
   const stopping = new AbortController();
   const running = run(config, store, log, stopping.signal);
   return {
@@ -30,10 +35,15 @@ export function startController(config: ControllerConfig): Controller {
       log.info("overland controller stops");
       stopping.abort();
       await running;
+      cluster?.close();
       await store.close();
       await log.close();
     },
   };
+}
+
+function clusterOf({ kubernetes }: ControllerConfig, log: Log): Cluster | undefined {
+  return kubernetes && openCluster({ ...kubernetes, warn: (message, about) => log.warn(message, about) });
 }
 
 async function run(config: ControllerConfig, store: Store, log: Log, stopping: AbortSignal): Promise<void> {

@@ -16,6 +16,11 @@ const directory = text((value) => (value.startsWith("/") ? undefined : `${shown(
 
 const file = text((value) => (value === "" ? "is empty; give a path" : undefined));
 
+// An RFC 1123 label, as namespaces of Kubernetes are named.
+const namespaceName = text((value) =>
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value) ? undefined : `${shown(value)} is not a namespace's name`,
+);
+
 const listenAddress = text((value) => {
   if (value === "off") return undefined;
   const wanted = `${shown(value)} is not an address and a port such as 127.0.0.1:9179 or [::1]:9179, nor "off"`;
@@ -52,6 +57,9 @@ export const agentSettingsSchema = z.strictObject({
       username: z.string().exactOptional(),
       password: z.string().exactOptional(),
     })
+    .exactOptional(),
+  kubernetes: z
+    .strictObject({ kubeconfig: file.exactOptional(), namespace: namespaceName.exactOptional() })
     .exactOptional(),
   labels: z.record(z.string(), z.string()).exactOptional(),
   ipv4Address: interfaceAddress(4).exactOptional(),
