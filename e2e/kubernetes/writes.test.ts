@@ -142,6 +142,46 @@ describe("services", () => {
   });
 });
 
+describe("events and leases", () => {
+  const event = (involved: object, more: object = {}) =>
+    named("e", {
+      involvedObject: { kind: "IPPool", name: "a", ...involved },
+      type: "Warning",
+      reason: "Refused",
+      ...more,
+    });
+  const events = (namespace: string) => `/api/v1/namespaces/${namespace}/events`;
+
+  it("an event is in the namespace of what it is about; in default when that has none", async () => {
+    expect(await post(events("kube-system"), event({}))).toMatchObject({ code: 422 });
+    expect((await post(events("kube-system"), event({}))).json.message).toContain("does not match event.namespace");
+    expect((await post(events("default"), event({ namespace: "kube-system" }))).code).toBe(422);
+    expect((await post(events("default"), event({}))).code).toBe(201);
+    await ask(server, "DELETE", events("default"));
+  });
+
+  it("one with an eventTime says who reports and what was done", async () => {
+    const eventTime = "2026-01-01T00:00:00.000000Z";
+    expect((await post(events("kube-system"), event({}, { eventTime }))).json.message).toContain(
+      "reportingComponent: Required",
+    );
+    const whole = { eventTime, reportingComponent: "overland", reportingInstance: "a", action: "Check" };
+    expect((await post(events("kube-system"), event({}, whole))).code).toBe(201);
+    await ask(server, "DELETE", events("kube-system"));
+  });
+
+  it("times with microseconds have six digits, not the three of toISOString", async () => {
+    const lease = (renewTime: string) =>
+      named("l", { spec: { holderIdentity: "a", leaseDurationSeconds: 15, renewTime } });
+    expect(await post(LEASES, lease("2026-01-01T00:00:00.000Z"))).toMatchObject({
+      code: 400,
+      json: { reason: "BadRequest" },
+    });
+    expect((await post(LEASES, lease("2026-01-01T00:00:00.000000Z"))).code).toBe(201);
+    expect((await patch(`${LEASES}/l`, { spec: { leaseDurationSeconds: 0 } })).code).toBe(422);
+  });
+});
+
 describe("replace and patch", () => {
   it("an older version is a conflict, no version overwrites, another uid is a conflict, nothing there is 404", async () => {
     const { json: made } = await post(MAPS, named("a"));
