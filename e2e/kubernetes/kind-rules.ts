@@ -1,6 +1,7 @@
 /** What the API server fills in and refuses of its built-in kinds, as far as clients of this program meet it. */
 import { eventAsGiven, eventProblems, leaseAsGiven, leaseProblems } from "./event-and-lease-rules.ts";
 import { at, isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, same, textAt } from "./json.ts";
+import { nodeProblems } from "./metadata-rules.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
 import { collectionOf, type Resource } from "./resource.ts";
 import { type ServiceRanges, serviceDefaults, serviceProblems } from "./service-rules.ts";
@@ -182,6 +183,7 @@ const RULES: Readonly<Record<string, KindRules>> = {
   "/pods": { fill: podDefaults, problems: podProblems },
   "/services": { fill: serviceDefaults, problems: serviceProblems },
   "/secrets": { fill: secretDefaults, problems: secretProblems },
+  "/nodes": { problems: nodeProblems },
   "/events": { fill: eventAsGiven, problems: eventProblems },
   "coordination.k8s.io/leases": { fill: leaseAsGiven, problems: leaseProblems },
   "apps/daemonsets": { fill: daemonSetDefaults },

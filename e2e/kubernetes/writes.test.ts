@@ -86,6 +86,30 @@ describe("create", () => {
       undefined,
       /should not be set/,
     ],
+    [
+      "a label that is none",
+      MAPS,
+      { metadata: { name: "a", labels: { a: "b/c" } } },
+      422,
+      "Invalid",
+      /a valid label must be/,
+    ],
+    [
+      "an annotation's key",
+      MAPS,
+      { metadata: { name: "a", annotations: { "a b": "" } } },
+      422,
+      "Invalid",
+      /metadata.annotations/,
+    ],
+    [
+      "a taint without effect",
+      NODES,
+      named("n", { spec: { taints: [{ key: "a" }] } }),
+      422,
+      "Invalid",
+      /taints\[0\].effect/,
+    ],
   ])("refuses %s", async (_, path, body, code, reason, message) => {
     await post(MAPS, named("there"));
     const { json, ...answer } = await post(path, body);
@@ -259,11 +283,12 @@ describe("replace and patch", () => {
     expect(wrong.code).toBe(422);
     const right = await json([
       { op: "test", path: "/data/k", value: "v" },
-      { op: "add", path: "/metadata/labels", value: { "a~b": "1" } },
+      { op: "add", path: "/metadata/labels", value: { "example.com/a": "1" } },
+      { op: "replace", path: "/metadata/labels/example.com~1a", value: "2" },
       { op: "remove", path: "/data/k" },
       { op: "add", path: "/data/l", value: "x" },
     ]);
-    expect(right.json).toMatchObject({ data: { l: "x" }, metadata: { labels: { "a~b": "1" } } });
+    expect(right.json).toMatchObject({ data: { l: "x" }, metadata: { labels: { "example.com/a": "2" } } });
     expect((await json([{ op: "remove", path: "/data/none" }])).code).toBe(422);
   });
 
