@@ -142,7 +142,7 @@ it("holds a pool until its addresses are free: kubectl waits, no new ones are gi
   expect((await pass()).waiting.size).toBe(1);
   expect((await held("IPPool"))[0]?.spec).toMatchObject({ disabled: true });
   expect(await kubectl.condition("IPPool", "pods")).toMatch(
-    /^False InUse: is being deleted, no new address of it is given out; .*1 address is in use \(n1: 1/,
+    /^False InUse: is being deleted, no new address of it is given out; .*1 address is in use \(n1: 1.*such as 10\.244\.0\.64 \(default\/pod-a on n1\)/,
   );
   await pass();
   expect(await kubectl.events()).toHaveLength(1);
@@ -191,7 +191,7 @@ it("keeps everything when definitions are removed, and when another API server k
   expect([...(await pass()).orphans.keys()].sort()).toEqual(["BGPPeer/tor", "IPPool/pods"]);
   // Its finalizer is off: the definition can go.
   expect(await kubectl.all("IPPool")).toEqual([]);
-  for (const kind of ["BGPPeer", "IPPool"] as const) kubectl.finishUninstall(kind);
+  for (const kind of ["BGPPeer", "IPPool"] as const) await kubectl.finishUninstall(kind);
   await pass();
   expect([await names("IPPool"), await names("BGPPeer")]).toEqual([["pods"], ["tor"]]);
 
