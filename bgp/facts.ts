@@ -7,11 +7,13 @@
 import type { Address, Family } from "../ipam/net/address.ts";
 import type { Prefix } from "../ipam/net/prefix.ts";
 import type { UnderlayRoute } from "./rib/next-hops.ts";
+import type { Network } from "./rib/own-routes.ts";
 import type { SpeakerSettings } from "./rib/settings.ts";
 import type { StateName } from "./session/fsm.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { PeerConfig, PeerRange } from "./session/peer-config.ts";
 
+export type { Network } from "./rib/own-routes.ts";
 export { DEFAULT_SETTINGS, type SpeakerSettings } from "./rib/settings.ts";
 export type { LocalEnd } from "./session/local-end.ts";
 
@@ -20,7 +22,9 @@ export type Fact =
   | { readonly kind: "peers"; readonly peers: readonly PeerConfig[]; readonly ranges?: readonly PeerRange[] }
   | { readonly kind: "settings"; readonly settings: SpeakerSettings }
   /** All prefixes to originate, as they should be from now on. */
-  | { readonly kind: "networks"; readonly prefixes: readonly Prefix[] }
+  | { readonly kind: "networks"; readonly prefixes: readonly Network[] }
+  /** Some to originate from now on, or with other communities; some not any more. */
+  | { readonly kind: "networks-changed"; readonly announced: readonly Network[]; readonly withdrawn: readonly Prefix[] }
   /** All routes of the kernel that are not ours. */
   | { readonly kind: "underlay"; readonly routes: readonly UnderlayRoute[] }
   | { readonly kind: "connected"; readonly connection: number; readonly local?: LocalEnd }

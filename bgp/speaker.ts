@@ -78,7 +78,9 @@ export class Speaker {
       case "settings":
         return this.rib.applySettings(fact.settings);
       case "networks":
-        return this.rib.originate(fact.prefixes);
+        return this.rib.own.set(fact.prefixes);
+      case "networks-changed":
+        return this.rib.own.change(fact.announced, fact.withdrawn);
       case "underlay":
         return this.rib.updateUnderlay(fact.routes);
       case "accepted":

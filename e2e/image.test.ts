@@ -1,5 +1,5 @@
 /**
- * The image, as far as it can be made without a registry: the Dockerfile's steps done to directories, and from what
+ * The image, as far as it can be made without pulling one: the Dockerfile's steps done to directories, and from what
  * comes out the programs of the manifests, started as the kubelet would, with the etcd of the overlay and its
  * certificates.
  */
@@ -27,7 +27,12 @@ const running: ChildProcess[] = [];
 interface Container {
   readonly args: readonly string[];
   readonly command: readonly string[];
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
+  readonly volumeMounts: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+    readonly mountPropagation?: string;
+  }[];
 }
 interface Workload {
   readonly kind: string;
@@ -60,11 +65,12 @@ beforeAll(async () => {
   cpSync(join(MANIFESTS, "base/config"), join(folder, "config"), { recursive: true });
   cpSync(join(folder, "etcd/agent.yaml"), join(folder, "config/agent.yaml"));
   const volumes: Record<string, string> = { config: join(folder, "config"), etcd: join(folder, "etcd/certificates") };
-  const mounts = agent.containers[0].volumeMounts.map(({ name, mountPath, readOnly }) => {
+  const mounts = agent.containers[0].volumeMounts.map(({ name, mountPath, readOnly, mountPropagation }) => {
     const path = agent.volumes.find((volume) => volume.name === name)?.hostPath?.path;
     const from = path === undefined ? (volumes[name] as string) : onHost(path);
     // The init container writes where the agent only looks: one set of mounts serves both here.
-    return { from, to: mountPath, readOnly: readOnly === true && name !== "cni-bin" };
+    const propagated = mountPropagation === "HostToContainer";
+    return { from, to: mountPath, readOnly: readOnly === true && name !== "cni-bin", propagated };
   });
   host = await openHost(image, mounts, `${ADDRESS}/24`);
   await startEtcd();
@@ -157,7 +163,7 @@ it("a pod is wired by the plugin on the host, with an address out of a pool that
   const applied = await host.inside(["apply", "-f", "/etc/overland/pools.yaml"]);
   expect(applied.stderr + applied.stdout).toContain("ippool/pods-ipv4 created");
   const input = readFileSync(list(), "utf8").replace(/"plugins".*/s, '"type": "overland", "socket": "');
-  const socket = `${onHost("run/overland/agent.sock")}`;
+  const socket = onHost("run/overland/agent.sock");
   const add = `ip netns add overland-image-pod && CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_PATH=x \
     CNI_NETNS=/run/netns/overland-image-pod exec '${onHost("opt/cni/bin/overland")}'`;
   await must(host.command(["sh", "-ec", `mount --bind '${onHost("run/netns")}' /run/netns`]));

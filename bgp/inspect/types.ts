@@ -190,6 +190,8 @@ export interface Explanation {
   readonly forwarding?: readonly string[];
   /** What the kernel has of it, in words; absent: not known here. */
   readonly kernel?: string;
+  /** What services of the cluster have to do with it, in words; absent: nothing, or not known here. */
+  readonly services?: readonly string[];
   readonly exports: readonly ExportView[];
 }
 

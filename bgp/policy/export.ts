@@ -29,8 +29,9 @@ export function exportProblem(terms: ExportTerms, origin: RouteOrigin, flags: nu
   if (isInternal(terms, origin) && !origin.client && !terms.reflectorClient) {
     return "learned from an internal peer, and neither is a route-reflector client";
   }
-  if ((flags & SetFlag.NoAdvertise) !== 0) return "community NO_ADVERTISE";
-  if (terms.external && (flags & SetFlag.NoExport) !== 0) return "community NO_EXPORT";
+  // RFC 1997 binds who receives them: on a route of our own they are meant for the peer.
+  if (!origin.local && (flags & SetFlag.NoAdvertise) !== 0) return "community NO_ADVERTISE";
+  if (!origin.local && terms.external && (flags & SetFlag.NoExport) !== 0) return "community NO_EXPORT";
   if ((flags & SetFlag.LlgrStale) !== 0 && !terms.longLived) {
     return "long-lived stale, and the peer does not know what that is (RFC 9494 4.3)";
   }

@@ -146,7 +146,7 @@ describe("what is to be forwarded", () => {
           else if (what === "decide") rib.decideMarked(2);
           else if (what === "take") fib.take(rib, length);
           else if (what === "multipath") rib.applySettings({ ...DEFAULT_SETTINGS, multipath: peer });
-          else if (what === "originate") rib.originate(length === 1 ? [prefixOf(prefix)] : []);
+          else if (what === "originate") rib.own.set(length === 1 ? [prefixOf(prefix)] : []);
           else {
             const through = length === 1 ? via : [{ gateway: addressOf("192.0.2.1"), interfaceIndex: 3 }];
             rib.updateUnderlay([{ prefix: prefixOf(`10.0.0.${peer}/32`), via: through, metric: 0 }]);
@@ -160,7 +160,7 @@ describe("what is to be forwarded", () => {
         });
         const held = [...fib.holds].map(([prefix, text]) => [prefix, text.split(",").sort().join()]);
         expect(held.sort()).toEqual(wanted.sort());
-        rib.originate([]);
+        rib.own.set([]);
         for (const peer of [1, 2, 3]) rib.sweep(peer, 4, "all");
         fib.take(rib);
         expect(fib.holds.size).toBe(0);

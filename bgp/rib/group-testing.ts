@@ -131,7 +131,7 @@ export class Play {
       case "originate":
         if (!this.#own.delete(step.prefix)) this.#own.add(step.prefix);
         this.#changed(step.prefix);
-        return rib.originate([...this.#own].map(prefixOf));
+        return rib.own.set([...this.#own].map(prefixOf));
       case "stale":
       case "sweep":
         return this.#age(step);
@@ -298,7 +298,7 @@ export class Play {
   end(withdrawnFirst: boolean): void {
     const withdraw = () => {
       for (const source of SOURCES) this.#rib.sweep(source, 4, "all");
-      this.#rib.originate([]);
+      this.#rib.own.set([]);
       this.#paths.clear();
       this.#own.clear();
       this.settle();

@@ -62,10 +62,38 @@ describe("the RIB", () => {
   it("own routes win and are not forwarded", () => {
     const rib = new TestRib([1]);
     rib.hear(1, ["10.1.0.0/16"]);
-    rib.originate([prefixOf("10.1.0.0/16")]);
+    rib.own.set([prefixOf("10.1.0.0/16")]);
     expect(rib.forwardingText()).toEqual({});
-    rib.originate([]);
+    rib.own.set([]);
     expect(rib.forwardingText()).toEqual({ "10.1.0.0/16": "10.0.0.1" });
+  });
+
+  it("own routes change one by one, with communities of their own, and each change is told once", () => {
+    const rib = new TestRib([]);
+    const listener = new Listener(rib, 1);
+    const network = (text: string, communities: string[] = []) => ({ ...prefixOf(text), communities });
+    rib.own.set([prefixOf("10.1.0.0/16"), prefixOf("10.2.0.0/16")]);
+    expect(Object.keys(listener.listen()).sort()).toEqual(["10.1.0.0/16", "10.2.0.0/16"]);
+    const tagged = network("10.3.0.1/32", ["65000:1", "65000:1:2"]);
+    rib.own.change(
+      [tagged, network("10.2.0.0/16", ["65535:65281"])],
+      [prefixOf("10.1.0.0/16"), prefixOf("10.9.0.0/16")],
+    );
+    const told = listener.listen();
+    expect(Object.keys(told).sort()).toEqual(["10.2.0.0/16", "10.3.0.1/32"]);
+    // NO_EXPORT on a route of our own is meant for the peer (RFC 1997 has it bind who receives it).
+    expect(told["10.2.0.0/16"]).toContain("c00804ffffff01");
+    expect(told["10.3.0.1/32"]).toMatch(/c00804fde80001.*c0200c0000fde80000000100000002/);
+    rib.own.change([tagged], []);
+    listener.listen();
+    expect([...listener.heard]).toEqual([
+      ["10.1.0.0/16", 1],
+      ["10.2.0.0/16", 2],
+      ["10.3.0.1/32", 1],
+    ]);
+    rib.own.set([]);
+    expect(listener.listen()).toEqual({});
+    expect(rib.leftovers).toEqual([0, 0, 0]);
   });
 
   it("a path whose next hop cannot be reached is no candidate until it can", () => {

@@ -6,7 +6,6 @@
  */
 import { type Family, familyOf, sameAddress } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
-import { LOCAL_ATTRIBUTES } from "../policy/export.ts";
 import { type ExportTerms, termsKey } from "../policy/export-terms.ts";
 import { type ImportRules, longLivedStale } from "../policy/import.ts";
 import { encodePrefix, PATH_ID_OCTETS } from "../wire/nlri.ts";
@@ -20,10 +19,11 @@ import { Decision } from "./decision.ts";
 import { FamilyRib } from "./family-rib.ts";
 import { type ForwardingSink, ForwardingTable } from "./forwarding.ts";
 import { type Gateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
+import { OwnRoutes } from "./own-routes.ts";
 import { PathChanges } from "./path-changes.ts";
 import { NO_PATH } from "./paths.ts";
 import type { SpeakerSettings } from "./settings.ts";
-import { LOCAL_SOURCE, type Source, Sources } from "./sources.ts";
+import { type Source, Sources } from "./sources.ts";
 import type { Member, UpdateGroup } from "./update-group.ts";
 
 export const FAMILIES: readonly Family[] = [4, 6];
@@ -48,6 +48,8 @@ export class Rib {
   /** Whether anybody asks for forwarding changes. */
   readonly forwards: boolean;
   readonly groups = new Map<string, UpdateGroup>();
+  /** What this speaker originates. */
+  readonly own: OwnRoutes;
   readonly #changes: PathChanges;
 
   /**
@@ -61,6 +63,7 @@ export class Rib {
     this.attributes = new AttributeTable(this.nextHops, Math.max(64, expected / ROUTES_PER_SET));
     this.decision = new Decision(this.attributes, this.nextHops, this.sources);
     this.#changes = new PathChanges(this.attributes, this.decision, forwards);
+    this.own = new OwnRoutes(this.families, this.attributes, this.#changes);
     const table = (family: Family) =>
       new ForwardingTable(this.families[family], this.attributes, this.nextHops, this.decision);
     this.forwardingTables = { 4: table(4), 6: table(6) };
@@ -101,25 +104,6 @@ export class Rib {
       const path = prefix < 0 ? NO_PATH : rib.paths.find(prefix, source, pathId);
       if (path !== NO_PATH) this.#changes.remove(rib, path);
     }
-  }
-
-  /** Replaces the set of prefixes this speaker originates. */
-  originate(prefixes: readonly Prefix[]): void {
-    const set = this.attributes.intern(LOCAL_ATTRIBUTES, 0);
-    for (const family of FAMILIES) {
-      const rib = this.families[family];
-      const wanted = new Set<number>();
-      for (const prefix of prefixes) {
-        if (familyOf(prefix.address) !== family) continue;
-        const id = rib.prefixes.intern(encodePrefix(prefix), 0);
-        wanted.add(id);
-        this.#changes.place(rib, LOCAL_SOURCE, id, 0, set, set, Number.POSITIVE_INFINITY);
-      }
-      for (const path of rib.paths.ofSource(LOCAL_SOURCE)) {
-        if (!wanted.has(rib.paths.prefix(path))) this.#changes.remove(rib, path);
-      }
-    }
-    this.attributes.release(set);
   }
 
   /** The rules of a peer changed: its paths are looked at again. */

@@ -14,6 +14,8 @@ export interface Mount {
   /** Path in the container. */
   readonly to: string;
   readonly readOnly?: boolean;
+  /** mountPropagation: HostToContainer. What the host mounts inside later is seen. */
+  readonly propagated?: boolean;
 }
 
 export interface Host {
@@ -32,9 +34,14 @@ export async function openHost(image: Image, mounts: readonly Mount[], address: 
     mkdirSync(from, { recursive: true });
     mkdirSync(join(image.root, to), { recursive: true });
   }
-  const binds = mounts.map(({ from, to, readOnly }) => {
+  const binds = mounts.flatMap(({ from, to, readOnly, propagated }) => {
     const target = `'${image.root}${to}'`;
-    return `mount --bind '${from}' ${target}${readOnly === true ? ` && mount -o remount,bind,ro ${target}` : ""}`;
+    return [
+      ...(propagated === true ? [`mount --bind '${from}' '${from}'`, `mount --make-shared '${from}'`] : []),
+      `mount --bind '${from}' ${target}`,
+      ...(propagated === true ? [`mount --make-slave ${target}`] : []),
+      ...(readOnly === true ? [`mount -o remount,bind,ro ${target}`] : []),
+    ];
   });
   const script = [
     "mount --make-rprivate /",

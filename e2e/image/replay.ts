@@ -1,5 +1,5 @@
 /**
- * The Dockerfile's steps done to directories, without a registry. What comes from one is taken from this machine, a
+ * The Dockerfile's steps done to directories: no image is pulled. What base images bring is taken from this machine, a
  * Debian as well: the packages of the base image and of `apt-get install` are those installed here, file by file, and
  * node_modules is the checkout's, under an overlay, for `npm ci`. Everything else is done as it is written.
  */
@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { must, run } from "../harness/command.ts";
+import { must } from "../harness/command.ts";
 import { NODE } from "../harness/program.ts";
 import { readDockerfile, type Stage } from "./dockerfile.ts";
 
@@ -104,7 +104,8 @@ async function copyContext(text: string, workdir: string): Promise<void> {
     .filter((line) => line !== "");
   const excludes = ignored.map((pattern) => `--exclude=./${pattern}`);
   const from = sources.map((source) => `./${source}`.replace("./.", source === "." ? "." : "./."));
-  const archive = `tar -C '${ROOT}' --anchored ${excludes.join(" ")} -cf - ${from.join(" ")} | tar -C '${workdir}' -xf -`;
+  const pack = `tar -C '${ROOT}' --anchored ${excludes.join(" ")} -cf - ${from.join(" ")}`;
+  const archive = `${pack} | tar -C '${workdir}' -xf -`;
   await must(["sh", "-ec", archive]);
 }
 
@@ -179,11 +180,4 @@ function copyFromBuild(text: string, build: string, workdir: string, root: strin
   const [source = "", target = ""] = text.split(/\s+/);
   const to = join(root, resolve(workdir, target), target.endsWith("/") ? (source.split("/").at(-1) as string) : "");
   cpSync(join(build, source), to, { recursive: true, verbatimSymlinks: true });
-}
-
-/** In the image's root, with /proc; exit code and output. */
-export function runInImage(image: Image, args: readonly string[], script = 'exec chroot "$ROOT" "$@"') {
-  const command = `mount --make-rprivate / && mount -t proc proc "$ROOT/proc" && mount --bind /dev "$ROOT/dev" && ${script}`;
-  const words = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", command, "sh", ...image.entrypoint, ...args];
-  return run(words, { environment: { ...image.environment, ROOT: image.root }, timeoutMs: 60_000 });
 }

@@ -2,11 +2,12 @@
  * The composition root: the one place that knows every part of the agent and says who tells whom.
  *
  *   resources (etcd) ── peers, pools, labels ──> routing, pods, masquerade
+ *   Services, EndpointSlices (Kubernetes) ──> services ── addresses ──> routing: networks to announce
  *   pods ── blocks, borrowed addresses ──> routing: networks to announce, blackholes
  *   CNI plugin ── ADD, DEL, CHECK ──> pods          operators ── status, routes ──> all
  *
- * Start: the API answers first, not ready. Sessions start once the node's own blocks are known, so that the first thing
- * the peers hear is everything.
+ * Start: the API answers first, not ready. Sessions start once the node's own blocks and the services are known, so
+ * that the first thing the peers hear is everything.
  */
 
 import type { Server } from "node:http";
@@ -17,6 +18,7 @@ import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server
 import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
+import { allServiceRanges } from "../config/services.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
@@ -30,6 +32,8 @@ import { NetworkListFile } from "./network-list-file.ts";
 import { originate } from "./originate.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
+import { servicePages } from "./service-pages.ts";
+import { ServiceRoutes } from "./services.ts";
 import { nodeStatus } from "./status.ts";
 
 export interface Agent {
@@ -98,24 +102,33 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const update = () => {
     announce();
     const { current } = configuration;
-    if (current === undefined || !loaded) return;
+    if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
     routing.setPeers(peerConfigs(current.node), [], listens(current.node));
   };
+  const services = new ServiceRoutes({
+    ...config,
+    cluster,
+    log: log.child({ part: "services" }),
+    announce: ({ announced, withdrawn }) => routing.announceBeside(announced, withdrawn),
+    settled: () => update(),
+  });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
   const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
     pods.configure(configured);
     masquerade.set(configured);
+    routing.leaveAlone(allServiceRanges(configured.node.services));
+    services.configure(configured);
     update();
   });
-  const notReady = () => [...configuration.notReady, ...pods.notReady, ...routing.notReady()];
+  const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
-      problems: [...configuration.problems, ...masquerade.problems, ...pods.problems, ...networkList.problems],
+      problems: [...[configuration, masquerade, pods, networkList, services].flatMap((part) => [...part.problems])],
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
       pods: pods.count,
@@ -125,7 +138,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const routes = speakerRoutes({ routing, version, status, notReady });
   return {
     socketRoutes: {
-      ...routes.socket,
+      ...servicePages(services, routes.socket),
       "POST /cni": async (body: Uint8Array) => {
         const { ok, output } = await pods.serve(body);
         return { status: ok ? 200 : 500, body: output };
@@ -149,6 +162,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       configuration.stop();
       networkList.stop();
       pods.stop();
+      services.stop();
       cluster?.close();
       await routing.stop();
       await store.close();

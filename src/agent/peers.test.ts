@@ -167,14 +167,14 @@ describe("a route reflector", () => {
     expect(out(config(), "10.244.3.0/26")).toBe("yes: route of IPPool pods");
     expect(out(config(), "10.244.3.7/32")).toBe("yes: route of IPPool pods");
     expect(out(config(), "10.245.3.0/26")).toBe("no: IPPool hidden has disableBGPExport");
-    expect(out(config(), "0.0.0.0/0")).toBe("no: a route reflector passes on routes of IPPools only");
+    expect(out(config(), "0.0.0.0/0")).toBe("no: a route reflector passes on routes of IPPools and services only");
     expect(out(config(), "192.0.2.1/32", "Local")).toBe("yes: own route");
     const legacy = { cidr: "192.0.2.0/24", matchOperator: "In", action: "Accept" };
     const more = resource("BGPFilter", "more", { exportV4: [legacy] });
     const to = resource("BGPPeer", "hubs", { nodeSelector: "all()", peerSelector: "has(hub)", filters: ["more"] });
     const wider = only(configsOf([reflector(1), node(2), to, more, pool]));
     expect(out(wider, "192.0.2.0/25")).toBe("yes: filter more, rule 1 (exportV4[0])");
-    expect(out(wider, "198.51.100.0/24")).toBe("no: a route reflector passes on routes of IPPools only");
+    expect(out(wider, "198.51.100.0/24")).toBe("no: a route reflector passes on routes of IPPools and services only");
   });
 });
 

@@ -6,6 +6,7 @@ import type { Filter } from "../../bgp/policy/filter.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import type { Address, Family } from "../../ipam/net/address.ts";
 import type { NodeConfig, PeerIntent } from "../config/resolve.ts";
+import { allServiceRanges } from "../config/services.ts";
 import { reflectedRoutes } from "./reflected-routes.ts";
 
 /** As the resources have it, for the speaker as a whole. */
@@ -86,7 +87,7 @@ class Policies {
   constructor(config: NodeConfig) {
     this.#config = config;
     this.#tags = config.advertisements.map(({ prefix, communities }) => compileTag(prefix, communities));
-    this.#passedOn = config.reflects && reflectedRoutes(config.reflects);
+    this.#passedOn = config.reflects && reflectedRoutes(config.reflects, allServiceRanges(config.services));
   }
 
   of(peer: PeerIntent): Policy {

@@ -11,6 +11,7 @@ export async function bgpExplain(prefix: string, options: OptionValues): Promise
   const answer = await ask<Explanation>(options, { path: "/v1/bgp/explain", query: { prefix } });
   if (options["output"] === "json") print(`${JSON.stringify(answer, null, 2)}\n`);
   else if (answer.prefix !== undefined) print(explanationText(answer));
+  else for (const line of answer.services ?? []) print(`${line}\n`);
   if (answer.prefix === undefined) throw new Failure(`no route covers ${prefix}`);
 }
 
@@ -32,6 +33,8 @@ export function explanationText(answer: Explanation): string {
     const rows = table(columns, exports).trimEnd().split("\n");
     lines.push("", ...rows.map((row) => `  ${row}`));
   }
+  const { services = [] } = answer;
+  if (services.length > 0) lines.push("", "  services:", ...services.map((line) => `    ${line}`));
   return `${lines.join("\n")}\n`;
 }
 

@@ -18,8 +18,8 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  for (const add of [addAgent, addController, addSpeaker, addResources, addNode, addBgp, addIpam, addInstall])
-    add(program);
+  const parts = [addAgent, addController, addSpeaker, addResources, addNode, addServices, addBgp, addIpam, addInstall];
+  for (const add of parts) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
   return program;
@@ -56,6 +56,16 @@ function addResources(program: Command): void {
     .description("Check files of resources, without a cluster. What resources are together is only known when applied.")
     .requiredOption(FILES, "files or directories of resources; - reads standard input")
     .action(async (options) => (await import("./manifests.ts")).validate(options));
+}
+
+function addServices(program: Command): void {
+  withSocketOption(program.command("services [SERVICE]"))
+    .summary("show which addresses of services this node announces, and why")
+    .description(
+      "Show which addresses of services this node announces, and why or why not: all, or those of a service.",
+    )
+    .addOption(outputOption(["json"]))
+    .action(async (of, options) => (await import("./services.ts")).services(of, options));
 }
 
 function addInstall(program: Command): void {

@@ -103,14 +103,17 @@ export class MemoryCluster implements Cluster {
       },
       health(problem) {
         if (synced) to.health(problem);
+        else if (problem === undefined) begin();
       },
     };
     const cluster = this;
-    queueMicrotask(() => {
-      if (stopped) return;
+    const begin = () => {
+      if (stopped || synced) return;
+      if (this.#down !== undefined) return to.health(this.#down);
       to.snapshot(new Map(this.#selected(selection).map((object) => [keyOf(object), keep(object as T)])));
       synced = true;
-    });
+    };
+    queueMicrotask(begin);
     this.#watchers.add(watcher);
     return {
       get synced() {

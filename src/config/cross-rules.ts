@@ -14,6 +14,7 @@ import type { Fault } from "./fault.ts";
 import { absentFilters } from "./filter-rules.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { IPPoolResource, NodeResource, Resource } from "./resource.ts";
+import { serviceRangeFaults } from "./service-range-rules.ts";
 
 /** What keeps the items from being written over what the store holds now. */
 export async function applyFaults(store: Store, items: readonly SourcedResource[], held: readonly Resource[]) {
@@ -42,8 +43,11 @@ export function faultsBetween(
   const all = [...after.values()];
   return items.flatMap((item) => {
     const { resource } = item;
-    if (resource.kind === "IPPool") return poolFaults(item, resource, before.get(refOf(resource)), all, blocks);
-    return resource.kind === "Node" ? nodeFaults(item, resource, all) : [];
+    const mixed = serviceRangeFaults(item, all);
+    if (resource.kind === "IPPool") {
+      return [...poolFaults(item, resource, before.get(refOf(resource)), all, blocks), ...mixed];
+    }
+    return resource.kind === "Node" ? nodeFaults(item, resource, all) : mixed;
   });
 }
 

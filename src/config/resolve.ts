@@ -11,6 +11,7 @@ import { type Cluster, clusterOf, type KnownNode, type PathChoice, unknownNode }
 import type { PeerIntent } from "./peer-intent.ts";
 import { resolvePeers } from "./resolve-peers.ts";
 import type { ResourceSnapshot } from "./resource.ts";
+import { type ServiceSettings, serviceSettingsOf } from "./services.ts";
 
 export type { PeerIntent };
 
@@ -33,6 +34,7 @@ export interface NodeConfig {
   readonly ebgpRequiresPolicy: boolean;
   readonly pathChoice: PathChoice;
   readonly advertisements: readonly Advertisement[];
+  readonly services: ServiceSettings;
   /** A route reflector passes routes of these pools on, or keeps them to itself; undefined: this node is none. */
   readonly reflects?: readonly ReflectedPool[];
 }
@@ -76,6 +78,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
     ebgpRequiresPolicy,
     pathChoice,
     advertisements: advertisementsOf(snapshot, nodeName),
+    services: serviceSettingsOf(snapshot, nodeName),
     ...(me.clusterID !== undefined && { reflects: reflectedPools(snapshot) }),
   };
 }

@@ -7,6 +7,7 @@
  *   ToR link x    10.0.x.0/30     fd00:0:x::/64     .1 and .2
  *   management    192.168.250.0/24 fd99:250::/64    etcd .1, nodes from .11 on
  *   pods          10.244.0.0/16   fd00:244::/48     blocks of 64 addresses each
+ *   services      10.96.0.0/16    fd00:96::/112     and 198.18.0.0/16, fd00:98::/112 from outside: where there are any
  */
 
 export interface DualAddress {
@@ -20,6 +21,12 @@ export const HOLD_TIME_SECONDS = 9;
 export const POD_POOLS = {
   ipv4: { cidr: "10.244.0.0/16", blockSize: 26 },
   ipv6: { cidr: "fd00:244::/48", blockSize: 122 },
+} as const;
+
+/** Where services may have their addresses; routers take them from nodes, as they take the prefixes of pods. */
+export const SERVICE_RANGES = {
+  ipv4: ["10.96.0.0/16", "198.18.0.0/16"],
+  ipv6: ["fd00:96::/112", "fd00:98::/112"],
 } as const;
 
 /** What routers announce to nodes and to each other besides pods: racks and VM subnets. */

@@ -1,12 +1,12 @@
 /**
  * A ToR with BIRD 2, as its operator would write it: one named protocol per node from a template, IPv4 and IPv6 in
- * one session, only pod prefixes accepted from nodes, racks, VM subnets and pods announced. And what `birdc` says,
+ * one session, only prefixes of pods and services accepted from nodes, racks, VM subnets and pods announced. And what `birdc` says,
  * read back.
  *
  * BIRD helps a restarting neighbour by default (graceful restart aware). A hold timer that runs out is not a restart:
  * the routes go at once, which is what a cut node needs.
  */
-import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS } from "./addressing.ts";
+import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, NODE_AS_NUMBER, POD_POOLS, SERVICE_RANGES } from "./addressing.ts";
 import type { RouterRoute, RouterSession } from "./router-view.ts";
 import { type FabricPort, type NodePlan, RACK_BRIDGE, type RouterPlan, VM_PORT } from "./topology.ts";
 
@@ -15,10 +15,10 @@ export function birdConfig(router: RouterPlan, nodes: readonly NodePlan[]): stri
 log stderr all;
 router id ${router.rackAddress.ipv4};
 
-define PODS4 = [ ${POD_POOLS.ipv4.cidr}+ ];
-define PODS6 = [ ${POD_POOLS.ipv6.cidr}+ ];
-define FABRIC4 = [ ${FABRIC_SUBNETS.ipv4.map((subnet) => `${subnet}+`).join(", ")} ];
-define FABRIC6 = [ ${FABRIC_SUBNETS.ipv6.map((subnet) => `${subnet}+`).join(", ")} ];
+define CLUSTER4 = [ ${inside(POD_POOLS.ipv4.cidr, ...SERVICE_RANGES.ipv4)} ];
+define CLUSTER6 = [ ${inside(POD_POOLS.ipv6.cidr, ...SERVICE_RANGES.ipv6)} ];
+define FABRIC4 = [ ${inside(...FABRIC_SUBNETS.ipv4)} ];
+define FABRIC6 = [ ${inside(...FABRIC_SUBNETS.ipv6)} ];
 
 protocol device {}
 
@@ -45,8 +45,8 @@ template bgp node {
   connect delay time 1;
   connect retry time 5;
   error wait time 1, 5;
-  ipv4 { import where net ~ PODS4; export where net ~ PODS4 || net ~ FABRIC4; };
-  ipv6 { import where net ~ PODS6; export where net ~ PODS6 || net ~ FABRIC6; };
+  ipv4 { import where net ~ CLUSTER4; export where net ~ CLUSTER4 || net ~ FABRIC4; };
+  ipv6 { import where net ~ CLUSTER6; export where net ~ CLUSTER6 || net ~ FABRIC6; };
 }
 
 template bgp tor {
@@ -55,14 +55,16 @@ template bgp tor {
   connect delay time 1;
   connect retry time 2;
   error wait time 1, 5;
-  ipv4 { import where net ~ PODS4 || net ~ FABRIC4; export where net ~ PODS4 || net ~ FABRIC4; next hop self; };
-  ipv6 { import where net ~ PODS6 || net ~ FABRIC6; export where net ~ PODS6 || net ~ FABRIC6; next hop self; };
+  ipv4 { import where net ~ CLUSTER4 || net ~ FABRIC4; export where net ~ CLUSTER4 || net ~ FABRIC4; next hop self; };
+  ipv6 { import where net ~ CLUSTER6 || net ~ FABRIC6; export where net ~ CLUSTER6 || net ~ FABRIC6; next hop self; };
 }
 
 ${nodes.map(nodeProtocol).join("\n")}
 ${router.fabric.map((port) => torProtocol(router, port)).join("\n")}
 `;
 }
+
+const inside = (...cidrs: readonly string[]): string => cidrs.map((cidr) => `${cidr}+`).join(", ");
 
 const nodeProtocol = (node: NodePlan): string =>
   `protocol bgp ${node.name} from node { neighbor ${node.address.ipv4} as ${NODE_AS_NUMBER}; }`;

@@ -4,9 +4,15 @@
  *
  * FRR helps a restarting neighbour by default.
  */
-import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, POD_POOLS } from "./addressing.ts";
+import { FABRIC_SUBNETS, HOLD_TIME_SECONDS, POD_POOLS, SERVICE_RANGES } from "./addressing.ts";
 import type { RouterRoute, RouterSession } from "./router-view.ts";
 import type { NodePlan, RouterPlan } from "./topology.ts";
+
+/** What nodes may announce. */
+const CLUSTER = {
+  ipv4: [POD_POOLS.ipv4.cidr, ...SERVICE_RANGES.ipv4],
+  ipv6: [POD_POOLS.ipv6.cidr, ...SERVICE_RANGES.ipv6],
+} as const;
 
 export function zebraConfig(router: RouterPlan): string {
   return `hostname ${router.name}
@@ -19,10 +25,10 @@ export function bgpdConfig(router: RouterPlan, nodes: readonly NodePlan[]): stri
   const keepalive = HOLD_TIME_SECONDS / 3;
   return `hostname ${router.name}
 log stdout informational
-${prefixList("ip", "PODS", [POD_POOLS.ipv4.cidr], 32)}
-${prefixList("ipv6", "PODS", [POD_POOLS.ipv6.cidr], 128)}
-${prefixList("ip", "FABRIC", [POD_POOLS.ipv4.cidr, ...FABRIC_SUBNETS.ipv4], 32)}
-${prefixList("ipv6", "FABRIC", [POD_POOLS.ipv6.cidr, ...FABRIC_SUBNETS.ipv6], 128)}
+${prefixList("ip", "CLUSTER", CLUSTER.ipv4, 32)}
+${prefixList("ipv6", "CLUSTER", CLUSTER.ipv6, 128)}
+${prefixList("ip", "FABRIC", [...CLUSTER.ipv4, ...FABRIC_SUBNETS.ipv4], 32)}
+${prefixList("ipv6", "FABRIC", [...CLUSTER.ipv6, ...FABRIC_SUBNETS.ipv6], 128)}
 router bgp ${router.asNumber}
  bgp router-id ${router.rackAddress.ipv4}
  bgp log-neighbor-changes
@@ -62,7 +68,7 @@ function family(name: "ipv4" | "ipv6", router: RouterPlan): string {
   redistribute connected
   maximum-paths 16
   neighbor NODES activate
-  neighbor NODES prefix-list PODS in
+  neighbor NODES prefix-list CLUSTER in
   neighbor NODES prefix-list FABRIC out
 ${tors.join("\n")}
  exit-address-family`;

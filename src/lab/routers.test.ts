@@ -19,12 +19,12 @@ describe("BIRD", () => {
     expect(config.match(/^protocol bgp/gm)).toHaveLength(3);
   });
 
-  it("takes only pod prefixes from nodes, in both families", () => {
+  it("takes only prefixes of pods and services from nodes, in both families", () => {
     const node = /template bgp node \{[^]*?\n\}/.exec(config)?.[0];
-    expect(node).toContain("ipv4 { import where net ~ PODS4;");
-    expect(node).toContain("ipv6 { import where net ~ PODS6;");
-    expect(config).toContain("define PODS4 = [ 10.244.0.0/16+ ];");
-    expect(config).toContain("define PODS6 = [ fd00:244::/48+ ];");
+    expect(node).toContain("ipv4 { import where net ~ CLUSTER4;");
+    expect(node).toContain("ipv6 { import where net ~ CLUSTER6;");
+    expect(config).toContain("define CLUSTER4 = [ 10.244.0.0/16+, 10.96.0.0/16+, 198.18.0.0/16+ ];");
+    expect(config).toContain("define CLUSTER6 = [ fd00:244::/48+, fd00:96::/112+, fd00:98::/112+ ];");
   });
 
   it("reads sessions out of `show protocols`", () => {
@@ -77,10 +77,10 @@ describe("FRR", () => {
     expect(config).toContain(" neighbor NODES timers 3 9");
   });
 
-  it("takes only pod prefixes from nodes, in both families", () => {
-    expect(config).toContain("ip prefix-list PODS seq 5 permit 10.244.0.0/16 le 32");
-    expect(config).toContain("ipv6 prefix-list PODS seq 5 permit fd00:244::/48 le 128");
-    expect(config.match(/neighbor NODES prefix-list PODS in/g)).toHaveLength(2);
+  it("takes only prefixes of pods and services from nodes, in both families", () => {
+    expect(config).toContain("ip prefix-list CLUSTER seq 5 permit 10.244.0.0/16 le 32");
+    expect(config).toContain("ipv6 prefix-list CLUSTER seq 5 permit fd00:244::/48 le 128");
+    expect(config.match(/neighbor NODES prefix-list CLUSTER in/g)).toHaveLength(2);
   });
 
   it("reads sessions out of the summary, named by description", () => {

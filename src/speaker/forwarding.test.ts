@@ -127,6 +127,22 @@ describe("forwarding", () => {
     expect(forwarding.installed).toBe(0);
   });
 
+  it("what is left to others is not written, goes when it becomes theirs, and comes when it is ours again", () => {
+    forwarding.leaveAlone([prefixOf("10.96.0.0/12"), prefixOf("fd00:96::/108")]);
+    for (const prefix of ["10.96.0.0/12", "10.96.0.1/32"]) learn(prefix, "10.0.0.1");
+    for (const prefix of ["10.0.0.0/8", "192.0.2.0/24"]) learn(prefix, "10.0.0.1");
+    learn("fd00:96::1/128", "fd00::1");
+    expect([...table.routes.keys()]).toEqual(["10.0.0.0/8", "192.0.2.0/24"]);
+    expect([forwarding.installed, forwarding.isInstalled(prefixOf("10.96.0.1/32"))]).toEqual([2, false]);
+    forwarding.leaveAlone([prefixOf("192.0.2.0/24"), prefixOf("10.96.0.1/32")]);
+    expect([...table.routes.keys()].sort()).toEqual(["10.0.0.0/8", "10.96.0.0/12", "fd00:96::1/128"]);
+    expect(forwarding.installed).toBe(3);
+    learn("10.96.0.1/32", undefined);
+    forwarding.leaveAlone([]);
+    expect([...table.routes.keys()].sort()).toEqual(["10.0.0.0/8", "10.96.0.0/12", "192.0.2.0/24", "fd00:96::1/128"]);
+    expect([forwarding.installed, forwarding.refused]).toEqual([4, 0]);
+  });
+
   it("what the kernel refuses is not called installed and is tried again, less and less often", () => {
     table.refuses.add("10.1.0.0/26");
     learn("10.1.0.0/26", "10.0.0.1");

@@ -15,7 +15,7 @@ import type { FailedWrite, KernelRoutes, RouteView } from "../kernel/routes.ts";
 import type { Log } from "../telemetry/log.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import { RefusedRoutes } from "./refused-routes.ts";
-import { isRoutable } from "./routable.ts";
+import { isInside, isRoutable } from "./routable.ts";
 
 /** The RIB, as far as forwarding is concerned. What it says is what the sink was told last. */
 export interface WantedRoutes {
@@ -66,6 +66,8 @@ export class Forwarding {
   readonly #due = new PrefixSet();
   readonly #refused: RefusedRoutes;
   readonly #unroutable = new PrefixSet();
+  /** Destinations that somebody else on this machine takes care of. */
+  #leftAlone: readonly Prefix[] = [];
   /** Those of the batch being filled that had been refused before. */
   #retried: Prefix[] = [];
   #sweeping = false;
@@ -139,6 +141,24 @@ export class Forwarding {
     this.forward();
   }
 
+  /** From now on no learned route inside these ranges is written; those that are there go. */
+  leaveAlone(ranges: readonly Prefix[]): void {
+    const before = this.#leftAlone;
+    this.#leftAlone = ranges;
+    for (const { prefix } of this.#wanted.forwarding()) {
+      const { address, length } = prefix;
+      if (isInside(before, address, length) === isInside(ranges, address, length)) continue;
+      if (this.#isForUs(address, length)) this.#unroutable.delete(address, length);
+      else this.#unroutable.add(address, length);
+      this.#due.add(address, length);
+    }
+    this.forward();
+  }
+
+  #isForUs(address: Address, length: number): boolean {
+    return isRoutable(address, length) && !isInside(this.#leftAlone, address, length);
+  }
+
   /** From now on routes of ours that nobody wants are removed, these included that an earlier run left. */
   startSweeping(): void {
     this.#sweeping = true;
@@ -189,7 +209,7 @@ export class Forwarding {
   }
 
   #gatewaysOf(prefix: Prefix): readonly Gateway[] | undefined {
-    return isRoutable(prefix.address, prefix.length) ? this.#wanted.forwardingOf(prefix) : undefined;
+    return this.#isForUs(prefix.address, prefix.length) ? this.#wanted.forwardingOf(prefix) : undefined;
   }
 
   /** Fills the batch; true when there is something in it. */
@@ -207,7 +227,7 @@ export class Forwarding {
   readonly #sink: ForwardingSink = (_family, address, length, gateways) => {
     // An own block stays a blackhole whatever somebody else announces.
     if (this.#blackholes.has(address, length)) return;
-    if (!isRoutable(address, length)) return this.#tellUnroutable({ address, length }, gateways);
+    if (!this.#isForUs(address, length)) return this.#tellUnroutable({ address, length }, gateways);
     this.#refused.delete(address, length);
     if (gateways !== undefined && this.#occupied(address, length))
       return this.#refused.addOccupied({ address, length });
@@ -257,6 +277,7 @@ export class Forwarding {
     if (gateways === undefined) return void this.#unroutable.delete(address, length);
     if (this.#unroutable.has(address, length)) return;
     this.#unroutable.add(address, length);
+    if (isRoutable(address, length)) return;
     this.#log.warn("peers announce what must not be routed; the kernel is not told", {
       prefix: formatPrefix({ address, length }),
     });

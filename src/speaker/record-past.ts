@@ -1,7 +1,8 @@
 /** What a recording still knows of the time it has forgotten: enough for the speaker to be where it was. */
-import type { Fact } from "../../bgp/facts.ts";
+import type { Fact, Network } from "../../bgp/facts.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
+import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { ConnectionPast } from "./record-connection.ts";
 import { EntryKind, type Segment } from "./record-segments.ts";
 
@@ -15,7 +16,9 @@ export type Told = Fact | Deed;
 
 export class RecordPast {
   /** Of each kind that says how everything is from then on, the last. */
-  readonly latest = new Map<"settings" | "underlay" | "networks" | "peers", Fact>();
+  readonly latest = new Map<"settings" | "underlay" | "peers", Fact>();
+  /** By prefix: what was originated; undefined: nobody said. */
+  networks: Map<string, Network> | undefined;
   readonly disabled = new Map<string, Fact>();
   readonly connections = new Map<number, ConnectionPast>();
   restartEnded = false;
@@ -28,6 +31,18 @@ export class RecordPast {
       if (kind === EntryKind.Received) this.connections.get(number)?.forget(octets);
       else if (kind === EntryKind.Value) this.#forgetTold(segment.values[number] as Told);
     }
+  }
+
+  /** What says how everything was, in an order in which a speaker can be told. */
+  *whole(): Generator<Fact> {
+    for (const kind of ["settings", "underlay"] as const) yield* this.#latest(kind);
+    if (this.networks !== undefined) yield { kind: "networks", prefixes: [...this.networks.values()] };
+    yield* this.#latest("peers");
+  }
+
+  *#latest(kind: "settings" | "underlay" | "peers"): Generator<Fact> {
+    const fact = this.latest.get(kind);
+    if (fact !== undefined) yield fact;
   }
 
   /** Peers taken down by an operator; not one that has a connection again. */
@@ -44,6 +59,7 @@ export class RecordPast {
 
   copy(): RecordPast {
     const copy = new RecordPast();
+    copy.networks = this.networks && new Map(this.networks);
     for (const [kind, fact] of this.latest) copy.latest.set(kind, fact);
     for (const [peer, fact] of this.disabled) copy.disabled.set(peer, fact);
     for (const [connection, past] of this.connections) copy.connections.set(connection, past.copy());
@@ -56,9 +72,16 @@ export class RecordPast {
     switch (told.kind) {
       case "settings":
       case "underlay":
-      case "networks":
       case "peers":
         this.latest.set(told.kind, told);
+        return;
+      case "networks":
+        this.networks = new Map(told.prefixes.map((network) => [formatPrefix(network), network]));
+        return;
+      case "networks-changed":
+        this.networks ??= new Map();
+        for (const prefix of told.withdrawn) this.networks.delete(formatPrefix(prefix));
+        for (const network of told.announced) this.networks.set(formatPrefix(network), network);
         return;
       case "disable":
         this.disabled.set(told.peer, told);

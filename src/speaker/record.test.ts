@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Fact } from "../../bgp/facts.ts";
 import { encodeKeepalive, frame } from "../../bgp/wire/framer.ts";
+import type { Prefix } from "../../ipam/net/prefix.ts";
 import { Recorder } from "./record.ts";
 import { parseLine } from "./record-line.ts";
 import { manyPrefixes, peerAt, ribText, Wire } from "./record-testing.ts";
@@ -128,6 +129,9 @@ describe("a recording that has forgotten its beginning", () => {
     recorder.told({ kind: "peers", peers: [] }, 1);
     recorder.told({ kind: "peers", peers }, 2);
     recorder.told({ kind: "networks", prefixes: manyPrefixes(2) }, 3);
+    const [first, second] = manyPrefixes(2) as [Prefix, Prefix];
+    const announced = [{ ...second, communities: ["65000:1"] }];
+    recorder.told({ kind: "networks-changed", announced, withdrawn: [first] }, 3);
     recorder.told({ kind: "disable", peer: "r2", message: "" }, 4);
     recorder.told({ kind: "disable", peer: "r3", message: "" }, 4);
     recorder.told({ kind: "enable", peer: "r3" }, 5);
@@ -137,6 +141,7 @@ describe("a recording that has forgotten its beginning", () => {
     const lines = [...recorder.lines(ABOUT)].map(parseLine);
     const kinds = lines.map(({ kind }) => kind).filter((kind) => kind !== "work");
     expect(kinds).toEqual(["recording", "networks", "peers", "disable"]);
+    expect(lines.find(({ kind }) => kind === "networks")).toMatchObject({ prefixes: announced });
     expect(lines.find(({ kind }) => kind === "disable")).toMatchObject({ t: 100, peer: "r2" });
     expect(lines.find(({ kind }) => kind === "peers")?.["peers"]).toEqual(JSON.parse(JSON.stringify(peers), revived));
   });

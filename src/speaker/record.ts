@@ -130,6 +130,8 @@ function weightOf(told: Told): number {
       return 200 + 1500 * told.peers.length;
     case "networks":
       return 200 + 150 * told.prefixes.length;
+    case "networks-changed":
+      return 200 + 150 * (told.announced.length + told.withdrawn.length);
     case "underlay":
       return 200 + 300 * told.routes.length;
     default:
@@ -166,10 +168,7 @@ function* recordingLines(header: RecordingHeader, past: RecordPast, segments: re
 
 /** What was forgotten, put at the moment from which everything is there: its own times mean nothing any more. */
 function* pastLines(writer: RecordWriter, past: RecordPast, start: number): Generator<string> {
-  for (const kind of ["settings", "underlay", "networks", "peers"] as const) {
-    const fact = past.latest.get(kind);
-    if (fact !== undefined) yield writer.line(fact, start);
-  }
+  for (const fact of past.whole()) yield writer.line(fact, start);
   for (const fact of past.takenDown()) yield writer.line(fact, start);
   if (past.any) yield `{"t":${start},"kind":"work"}\n`;
   for (const [connection, one] of past.connections) {

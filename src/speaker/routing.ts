@@ -4,9 +4,9 @@
  * Routes of an earlier run stay in the kernel until the peers have said theirs again (RFC 4724), then what nobody
  * wants any more is swept.
  */
-import type { Fact, SpeakerEvent, SpeakerSettings } from "../../bgp/facts.ts";
+import type { Fact, Network, SpeakerEvent, SpeakerSettings } from "../../bgp/facts.ts";
 import type { PeerConfig, PeerRange } from "../../bgp/session/peer-config.ts";
-import { formatPrefix, hostPrefix, type Prefix } from "../../ipam/net/prefix.ts";
+import { formatPrefix, hostPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ConnectionEnds } from "./capture-stream.ts";
@@ -47,8 +47,12 @@ export class Routing {
   readonly #kernel: KernelView;
   readonly #loop: SpeakerLoop;
   readonly #stops: (() => void)[] = [];
+  /** What is originated, by prefix: as announce() and as announceBeside() has it. */
+  #whole: ReadonlyMap<string, Prefix> = new Map();
+  readonly #beside = new Map<string, Network>();
   #convergence: Convergence | undefined;
   #announced: string | undefined;
+  #leftAlone = "";
   #sweep: "waiting" | "going on" | "done" = "waiting";
 
   constructor({ log, install, table, listenCure }: RoutingOptions) {
@@ -119,13 +123,43 @@ export class Routing {
     this.#convergence ??= new Convergence(performance.now());
   }
 
+  /** All there is to originate, but what {@link announceBeside} has. */
   announce({ networks, blackholes }: Announced): void {
     // The agent asks after every pod; it differs only after a claim, a borrowed address or a change of pools.
     const text = [networks, blackholes].map((prefixes) => prefixes.map(formatPrefix).join(" ")).join(";");
     if (text === this.#announced) return;
     this.#announced = text;
     this.#kernel.forwarding?.setBlackholes(blackholes);
-    this.#loop.tell({ kind: "networks", prefixes: networks });
+    const before = this.#whole;
+    this.#whole = new Map(networks.map((prefix) => [formatPrefix(prefix), prefix]));
+    const keys = [...before.keys(), ...this.#whole.keys()];
+    this.#tellNetworks(keys.filter((key) => before.has(key) !== this.#whole.has(key) && !this.#beside.has(key)));
+  }
+
+  /** Changes of what is originated beside that: prefixes with communities of their own, of which there may be many. */
+  announceBeside(announced: readonly Network[], withdrawn: readonly Prefix[]): void {
+    for (const prefix of withdrawn) this.#beside.delete(formatPrefix(prefix));
+    for (const network of announced) this.#beside.set(formatPrefix(network), network);
+    this.#tellNetworks([...withdrawn, ...announced].map(formatPrefix));
+  }
+
+  /** Destinations that somebody else on this machine takes care of: no route of ours goes to the kernel for them. */
+  leaveAlone(ranges: readonly Prefix[]): void {
+    const text = ranges.map(formatPrefix).join(" ");
+    if (text === this.#leftAlone) return;
+    this.#leftAlone = text;
+    this.#kernel.forwarding?.leaveAlone(ranges);
+  }
+
+  #tellNetworks(changed: readonly string[]): void {
+    const announced: Network[] = [];
+    const withdrawn: Prefix[] = [];
+    for (const key of new Set(changed)) {
+      const network = this.#beside.get(key) ?? this.#whole.get(key);
+      if (network === undefined) withdrawn.push(prefixOf(key));
+      else announced.push(network);
+    }
+    if (announced.length + withdrawn.length > 0) this.#loop.tell({ kind: "networks-changed", announced, withdrawn });
   }
 
   /** Ends every session for good, with words for the other sides, and takes our routes from the kernel. */

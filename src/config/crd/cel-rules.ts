@@ -6,7 +6,7 @@
  * looks into have a greatest length in the schema for that.
  */
 import type { Kind } from "../kinds.ts";
-import { DEFAULT_ONLY } from "../schema/bgpconfiguration.ts";
+import { DEFAULT_ONLY, SERVICE_RANGES } from "../schema/bgpconfiguration.ts";
 import type { Validation } from "./structural.ts";
 
 export interface PlacedRule extends Validation {
@@ -215,17 +215,22 @@ const CONFIGURATION: readonly PlacedRule[] = [
     message: `spec.${field}: only the BGPConfiguration "default" may set this`,
     reads: [field],
   })),
-  {
+  ...["nodeMeshMaxRestartTime", "nodeMeshPassword"].map((field) => ({
     at: "spec",
-    rule: "!has(self.nodeToNodeMeshEnabled) || self.nodeToNodeMeshEnabled || !has(self.nodeMeshMaxRestartTime)",
-    message: "nodeMeshMaxRestartTime: has no meaning with nodeToNodeMeshEnabled: false; remove it",
-  },
+    rule: `!has(self.nodeToNodeMeshEnabled) || self.nodeToNodeMeshEnabled || !has(self.${field})`,
+    message: `${field}: has no meaning with nodeToNodeMeshEnabled: false; remove it`,
+    reads: [field],
+  })),
   {
     at: "spec",
     rule:
-      "!has(self.communities) || size(self.communities) == 0 || " +
-      "(has(self.prefixAdvertisements) && size(self.prefixAdvertisements) > 0)",
-    message: "communities: are names for use in prefixAdvertisements, of which there is none; add one, or remove them",
+      "!has(self.communities) || size(self.communities) == 0" +
+      ["prefixAdvertisements", ...SERVICE_RANGES]
+        .map((field) => ` || (has(self.${field}) && size(self.${field}) > 0)`)
+        .join(""),
+    message:
+      "communities: are names for use in prefixAdvertisements and by services, and there is neither; add one, or " +
+      "remove them",
   },
 ];
 

@@ -107,6 +107,10 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ nodeToNodeMeshEnabled: true }, 'only the BGPConfiguration "default" may set this', undefined, "node.a"),
   bgp({ asNumber: 64512 }, "; a node's own AS is spec.bgp.asNumber of its Node", undefined, "node.a"),
   bgp({ nodeMeshMaxRestartTime: "10s" }, "; remove it", undefined, "node.a"),
+  ...["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"].map((field) =>
+    bgp({ [field]: [{ cidr: V4 }] }, `spec.${field}: only the BGPConfiguration "default" may`, undefined, "node.a"),
+  ),
+  bgp({ serviceLoadBalancerAggregation: "Disabled" }, 'only the BGPConfiguration "default" may', undefined, "node.a"),
   bgp(
     { nodeToNodeMeshEnabled: false, nodeMeshMaxRestartTime: "10s" },
     "has no meaning with nodeToNodeMeshEnabled: false; remove it",
@@ -126,7 +130,7 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ multipath: 300 }, "is not true, false or a number of paths from 1 to 256", ANY),
   bgp(
     { communities: [{ name: "a", value: "1:2" }] },
-    "are names for use in prefixAdvertisements, of which there is none; add one, or remove them",
+    "are names for use in prefixAdvertisements and by services, and there is neither; add one, or remove them",
   ),
   bgp(
     {
@@ -154,7 +158,9 @@ const CONFIGURATIONS: readonly Case[] = [
     GRAMMAR,
   ),
   bgp({ prefixAdvertisements: [{ cidr: V4, communities: ["gold"] }] }, ", and no name in spec.communities", NOT_CHEAP),
-  bgp({ serviceClusterIPs: [{ cidr: V4 }] }, "announcing services comes with Kubernetes"),
+  bgp({ serviceClusterIPs: [{ cidr: "10.96.0.0" }] }, "lacks a prefix length"),
+  bgp({ serviceExternalIPs: [{ cidr: "0.0.0.0/0" }] }, "would make every node announce a default route"),
+  bgp({ serviceLoadBalancerAggregation: "Sometimes" }, "serviceLoadBalancerAggregation"),
   bgp({ programClusterRoutes: "Disabled" }, "the agent always writes routes to pods"),
   bgp({ ipv4NormalRoutePriority: 512 }, "routes are written with the metric 1024"),
   bgp({ nodeMeshPassword: { secretKeyRef: {} } }, "needs Secrets, which come with Kubernetes", NOT_YET),

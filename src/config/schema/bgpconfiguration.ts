@@ -10,12 +10,12 @@ import {
   holdTime,
   notYet,
   port,
+  serviceRange,
   text,
   whole,
 } from "./fields.ts";
 import { type Problem, shown } from "./problem.ts";
 
-const SERVICES = "announcing services comes with Kubernetes";
 const METRIC = "routes are written with the metric 1024";
 
 const SEVERITIES = ["Trace", "Debug", "Info", "Warning", "Error", "Fatal"] as const;
@@ -32,6 +32,11 @@ const communityName = text(
   },
   { minLength: 1, maxLength: 253 },
 );
+
+const serviceRanges = z
+  .array(z.strictObject({ cidr: serviceRange }))
+  .max(500)
+  .exactOptional();
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
@@ -64,6 +69,12 @@ export const bgpConfigurationSchema = z.strictObject({
     .array(z.strictObject({ cidr, communities: z.array(z.string()).max(50).exactOptional() }))
     .max(500)
     .exactOptional(),
+  /** Ranges of services' addresses to announce: as a whole, and single addresses where it matters which node. */
+  serviceClusterIPs: serviceRanges,
+  serviceExternalIPs: serviceRanges,
+  serviceLoadBalancerIPs: serviceRanges,
+  /** Disabled: instead of load-balancer ranges the single addresses of services that have endpoints are announced. */
+  serviceLoadBalancerAggregation: z.enum(["Enabled", "Disabled"]).exactOptional(),
   /** NodeIP: connections are taken on the node's addresses only. */
   bindMode: z.enum(["None", "NodeIP"]).exactOptional(),
   /** Ours. RFC 8212: a peer in another AS that names no filters neither gives nor gets routes. */
@@ -81,10 +92,6 @@ export const bgpConfigurationSchema = z.strictObject({
   // Overland announces no interface's own network, so there is nothing to leave out: harmless whatever it says.
   ignoredInterfaces: z.array(z.string()).exactOptional(),
   nodeMeshPassword: notYet("needs Secrets, which come with Kubernetes"),
-  serviceClusterIPs: notYet(SERVICES, []),
-  serviceExternalIPs: notYet(SERVICES, []),
-  serviceLoadBalancerIPs: notYet(SERVICES, []),
-  serviceLoadBalancerAggregation: notYet(SERVICES, "Enabled"),
   localWorkloadPeeringIPV4: notYet("pods cannot peer with their node", ""),
   localWorkloadPeeringIPV6: notYet("pods cannot peer with their node", ""),
   programClusterRoutes: notYet("the agent always writes routes to pods", "Enabled", "EnabledNoEncapOnly"),
@@ -94,7 +101,14 @@ export const bgpConfigurationSchema = z.strictObject({
 
 export type BGPConfigurationSpec = z.output<typeof bgpConfigurationSchema>;
 
-export const DEFAULT_ONLY: readonly string[] = ["nodeToNodeMeshEnabled", "asNumber", "nodeMeshMaxRestartTime"];
+export const SERVICE_RANGES: readonly string[] = ["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"];
+export const DEFAULT_ONLY: readonly string[] = [
+  "nodeToNodeMeshEnabled",
+  "asNumber",
+  "nodeMeshMaxRestartTime",
+  ...SERVICE_RANGES,
+  "serviceLoadBalancerAggregation",
+];
 
 type Written = Readonly<Record<string, unknown>>;
 
@@ -123,8 +137,10 @@ function communityRules(spec: Written): Problem[] {
   const problems: Problem[] = [];
   const named = Array.isArray(spec["communities"]) ? (spec["communities"] as unknown[]) : [];
   const advertised = Array.isArray(spec["prefixAdvertisements"]) ? (spec["prefixAdvertisements"] as unknown[]) : [];
-  if (named.length > 0 && advertised.length === 0) {
-    const message = "are names for use in prefixAdvertisements, of which there is none; add one, or remove them";
+  const services = SERVICE_RANGES.some((field) => Array.isArray(spec[field]) && spec[field].length > 0);
+  if (named.length > 0 && advertised.length === 0 && !services) {
+    const message =
+      "are names for use in prefixAdvertisements and by services, and there is neither; add one, or remove them";
     problems.push({ path: ["spec", "communities"], message });
   }
   const names = named.map((item) => (isMap(item) ? item["name"] : undefined));

@@ -198,6 +198,16 @@ describe("BGPConfiguration", () => {
       "default",
       { ipv4NormalRoutePriority: 1024, ignoredInterfaces: ["docker*"], serviceLoadBalancerAggregation: "Enabled" },
     ],
+    [
+      "default",
+      {
+        serviceClusterIPs: [{ cidr: "10.96.0.0/12" }, { cidr: "fd00:96::/108" }],
+        serviceExternalIPs: [{ cidr: "80.15.0.1/32" }],
+        serviceLoadBalancerIPs: [{ cidr: "80.16.0.0/24" }],
+        serviceLoadBalancerAggregation: "Disabled",
+        communities: [{ name: "gold", value: "65000:1" }],
+      },
+    ],
     ["node.rack1-node1", { listenPort: 1790, logSeverityScreen: "Debug", holdTime: 9 }],
   ])("takes %s %j", (name, spec) => expect(problemsOf("BGPConfiguration", spec, name)).toEqual([]));
 
@@ -223,10 +233,18 @@ describe("BGPConfiguration", () => {
     ],
     [
       "default",
-      { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] },
+      { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }, { cidr: "10.96.0.1/12" }, { cidr: "::/0" }] },
       [
-        "spec.serviceClusterIPs: not supported by Overland yet (announcing " +
-          "services comes with Kubernetes); remove it or set it to []",
+        'spec.serviceClusterIPs[1].cidr: "10.96.0.1/12" has host bits set; did you mean 10.96.0.0/12?',
+        'spec.serviceClusterIPs[2].cidr: "::/0" would make every node announce a default route; name the range itself',
+      ],
+    ],
+    [
+      "node.a",
+      { serviceExternalIPs: [{ cidr: "80.15.0.0/24" }], serviceLoadBalancerAggregation: "Disabled" },
+      [
+        'spec.serviceExternalIPs: only the BGPConfiguration "default" may set this, not "node.a"; remove it',
+        'spec.serviceLoadBalancerAggregation: only the BGPConfiguration "default" may set this, not "node.a"; remove it',
       ],
     ],
     ["default", { listenPort: 0 }, ["spec.listenPort: 0 is not a whole number from 1 to 65535"]],

@@ -111,14 +111,28 @@ export const clusterID = text((value) => {
 });
 
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
-const CIDR_V4 = `${OCTET}(\\.${OCTET}){3}/(3[0-2]|[12]?[0-9])`;
-const CIDR_V6 = "[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+/(12[0-8]|1[01][0-9]|[1-9]?[0-9])";
-const cidrTwin = { pattern: `^(${CIDR_V4}|${CIDR_V6})$`, maxLength: 49 };
+/** Prefix lengths, as patterns: those there are, and those but 0. */
+const ANY_LENGTH = ["3[0-2]|[12]?[0-9]", "12[0-8]|1[01][0-9]|[1-9]?[0-9]"] as const;
+const SOME_LENGTH = ["3[0-2]|[12][0-9]|[1-9]", "12[0-8]|1[01][0-9]|[1-9][0-9]?"] as const;
 
-export const cidr = text((value) => {
+function cidrTwin([lengthsV4, lengthsV6]: readonly [string, string]): Twin {
+  const v4 = `${OCTET}(\\.${OCTET}){3}/(${lengthsV4})`;
+  return { pattern: `^(${v4}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+/(${lengthsV6}))$`, maxLength: 49 };
+}
+
+function cidrFault(value: string): string | undefined {
   const result = readCidr(value);
   return "error" in result ? `${shown(value)} ${result.error}` : undefined;
-}, cidrTwin);
+}
+
+export const cidr = text(cidrFault, cidrTwin(ANY_LENGTH));
+
+/** A range of services' addresses: every node announces it. */
+export const serviceRange = text((value) => {
+  const fault = cidrFault(value);
+  if (fault !== undefined || !value.endsWith("/0")) return fault;
+  return `${shown(value)} would make every node announce a default route; name the range itself`;
+}, cidrTwin(SOME_LENGTH));
 
 /** An expression over labels in Calico's language. */
 export const selector = text(

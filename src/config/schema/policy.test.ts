@@ -224,7 +224,10 @@ describe("BGPConfiguration", () => {
   it.each<[object, string[]]>([
     [
       { communities: names },
-      ["spec.communities: are names for use in prefixAdvertisements, of which there is none; add one, or remove them"],
+      [
+        "spec.communities: are names for use in prefixAdvertisements and by services, and there is neither; add one, " +
+          "or remove them",
+      ],
     ],
     [
       { communities: [...names, ...names], prefixAdvertisements: [{ cidr: "10.0.0.0/8" }] },
