@@ -2,7 +2,7 @@
 import { expect, it } from "@jest/globals";
 import { MemoryStore } from "../../ipam/memory-store.ts";
 import { allocatorOn, Clock, poolOf, requestOf } from "../../ipam/world-for-tests.ts";
-import { EVENTS } from "../cluster/port.ts";
+import { ClusterError, EVENTS } from "../cluster/port.ts";
 import { originOf } from "../config/managed.ts";
 import { readManifests } from "../config/manifest.ts";
 import { applyResources, deleteResources, listResources } from "../config/resource-store.ts";
@@ -298,4 +298,20 @@ it("keeps conditions of others, and annotations that mean nothing here out of et
   expect(
     Object.keys(resource?.metadata.annotations ?? {}).filter((key) => !key.startsWith("overland.dev/kubernetes")),
   ).toEqual(["overland.dev/note", "overland.dev/managed-by"]);
+});
+
+it("says in the status what it may not say as an event, and tries an event again that was lost", async () => {
+  const { kubectl, pass } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer(["none"]));
+  const create = kubectl.cluster.create.bind(kubectl.cluster);
+  kubectl.cluster.create = () => Promise.reject(new ClusterError("no answer", 0));
+  expect((await pass()).troubles).toHaveLength(1);
+  expect(await kubectl.accepted("BGPPeer", "tor")).toBeUndefined();
+  kubectl.cluster.create = () => Promise.reject(new ClusterError("may not create events", 403, "Forbidden"));
+  expect((await pass()).troubles).toHaveLength(1);
+  expect(await kubectl.condition("BGPPeer", "tor")).toContain("False FilterNotFound");
+  kubectl.cluster.create = create;
+  await kubectl.apply("BGPPeer", "tor", peer(["nowhere"]));
+  expect((await pass()).troubles).toEqual([]);
+  expect(await kubectl.events()).toEqual([expect.stringContaining('there is no BGPFilter "nowhere"')]);
 });

@@ -7,7 +7,7 @@
  */
 import { blocksRoot } from "../../ipam/keys.ts";
 import type { Store } from "../../ipam/store.ts";
-import type { Cluster } from "../cluster/port.ts";
+import { type Cluster, ClusterError } from "../cluster/port.ts";
 import { originOf } from "../config/managed.ts";
 import type { SourcedResource } from "../config/manifest.ts";
 import type { Resource } from "../config/resource.ts";
@@ -178,8 +178,16 @@ export class Reflection {
     const condition = conditionFor(verdict, this.#wall());
     if (condition === undefined) return;
     const { kind, object, refusal } = verdict;
-    if (refusal !== undefined) await tellRefusal(this.#cluster, kind, object, condition, this.#wall());
+    let untold: unknown;
+    if (refusal !== undefined) {
+      await tellRefusal(this.#cluster, kind, object, condition, this.#wall()).catch((error: unknown) => {
+        // What may succeed later is tried again, event and all; what is not allowed must not keep the status away.
+        if (!isRefusal(error)) throw error;
+        untold = error;
+      });
+    }
     await writeCondition(this.#cluster, kind, object, condition);
+    if (untold !== undefined) throw untold;
   }
 
   /** Nothing in the store hangs on it any more, or what does stays in spite of it. */
@@ -199,6 +207,10 @@ export class Reflection {
     const others = (object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== POOL_FINALIZER);
     await writeFinalizers(this.#cluster, "IPPool", object, others);
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof ClusterError && error.status >= 400 && error.status < 500 && error.status !== 429;
 }
 
 function leavingPools(kinds: KnownKinds): CustomResource[] {
