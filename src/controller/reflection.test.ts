@@ -188,7 +188,14 @@ it("keeps everything when definitions are removed, and when another API server k
   await pass();
   await kubectl.uninstall("BGPPeer");
   await kubectl.uninstall("IPPool");
-  expect([...(await pass()).orphans.keys()].sort()).toEqual(["BGPPeer/tor", "IPPool/pods"]);
+  const { deleted, troubles } = await pass();
+  expect([deleted, troubles.map(String).sort()]).toEqual([
+    [],
+    [
+      expect.stringContaining("bgppeers.overland.dev is being removed"),
+      expect.stringContaining("ippools.overland.dev"),
+    ],
+  ]);
   // Its finalizer is off: the definition can go.
   expect(await kubectl.all("IPPool")).toEqual([]);
   for (const kind of ["BGPPeer", "IPPool"] as const) await kubectl.finishUninstall(kind);
@@ -211,6 +218,25 @@ it("keeps everything when definitions are removed, and when another API server k
   await fresh.delete("BGPPeer", "tor");
   await reflection.pass();
   expect([await names("IPPool"), await names("BGPPeer")]).toEqual([["pods"], []]);
+});
+
+it("is not deceived by a watch that is behind when a definition is removed and made anew", async () => {
+  const { kubectl, pass, controller, names } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer());
+  await pass();
+  const behind = controller();
+  await settled();
+  behind.stop();
+  await kubectl.uninstall("BGPPeer");
+  await kubectl.install(["BGPPeer"]);
+  // It believes the peer to be one of the new definition; were it marked so, its absence would be its deletion.
+  expect(await behind.pass()).toMatchObject({ written: [], deleted: [], troubles: [expect.any(Error)] });
+  expect([...(await pass()).orphans.keys()]).toEqual(["BGPPeer/tor"]);
+  expect(await names("BGPPeer")).toEqual(["tor"]);
+  await kubectl.apply("BGPPeer", "tor", peer());
+  await pass();
+  await kubectl.delete("BGPPeer", "tor");
+  expect((await pass()).deleted).toEqual(["BGPPeer/tor"]);
 });
 
 it("never goes back: what the store has of a later generation is asked for", async () => {

@@ -75,7 +75,9 @@ export class Reflection {
     const stay = held.filter(({ kind, metadata }) => !first.deleted.has(refText(kind, metadata.name)));
     const blocks = await this.#store.listKeys(blocksRoot);
     const read = (kind: ReflectedKind, object: CustomResource) => this.#document(kinds, kind, object);
-    const { verdicts, changes } = judge(kinds, read, stay, certain.filter(isFilter), blocks);
+    const { verdicts, changes, outdated } = judge(kinds, read, stay, certain.filter(isFilter), blocks);
+    for (const ref of outdated)
+      troubles.push(new Error(`${ref} belonged to a definition that was removed; asked again`));
     const current = await this.#finalize(verdicts, troubles);
     const written = await this.#write(
       changes.filter(({ file }) => current.has(file)),
