@@ -102,6 +102,7 @@ export class Reflection {
     const over = leavingPools(kinds).filter(({ metadata }) =>
       this.#isOver(metadata.name, held, first.deleted, orphans),
     );
+    over.push(...this.#watch.goingPools().filter((object) => isLeaving(object) && hasFinalizer(object)));
     await inParallel(over, (object) => this.#release(object), troubles);
     return {
       verdicts: [...verdicts, ...inUse],
