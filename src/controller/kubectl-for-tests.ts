@@ -12,7 +12,7 @@ import {
 } from "./custom-resources.ts";
 
 /** No two servers give the same. */
-let definitions = 0;
+let uids = 0;
 
 export class KubectlForTests {
   readonly cluster: MemoryCluster;
@@ -29,7 +29,7 @@ export class KubectlForTests {
       const present = await this.cluster.get({ type, name });
       if (present !== undefined && present.metadata.deletionTimestamp === undefined) continue;
       await this.finishUninstall(kind);
-      this.cluster.put(type, { metadata: { name, uid: `definition-${++definitions}` } });
+      this.cluster.put(type, { metadata: { name, uid: `definition-${++uids}` } });
     }
   }
 
@@ -59,7 +59,8 @@ export class KubectlForTests {
     const generation = (before?.metadata.generation ?? 0) + (changed ? 1 : 0);
     const creationTimestamp =
       before?.metadata.creationTimestamp ?? `2026-01-01T00:00:${String(this.#made++ % 60).padStart(2, "0")}Z`;
-    const metadata = { ...before?.metadata, name, generation, creationTimestamp, ...(labels && { labels }) };
+    const uid = before?.metadata.uid ?? `object-${++uids}`;
+    const metadata = { ...before?.metadata, name, uid, generation, creationTimestamp, ...(labels && { labels }) };
     const object = { apiVersion: API_VERSION, kind, metadata, spec, ...(before?.status && { status: before.status }) };
     this.cluster.put(typeOf(kind), object);
   }
