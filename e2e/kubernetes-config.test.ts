@@ -174,7 +174,7 @@ describe("an IPPool", () => {
       await accepted(
         "ippool",
         "late",
-        /^False: is being deleted, no new address of it is given out; .*1 address is in use/,
+        /^False: is being deleted, no new address of it is given out; .*1 address is in use \(r1n1: 1\); .*such as 10\.99\.0\.\d+ \(\S+ on r1n1\)/,
       );
       await del(node(), sandbox);
       await removeSandbox(sandbox);

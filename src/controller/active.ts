@@ -45,6 +45,7 @@ export class ActiveController {
   #looking: Promise<void> = Promise.resolve();
   #woken: () => void = () => undefined;
   #electionProblem: string | undefined;
+  #due = false;
   #storeTrouble: string | undefined = "etcd was not asked yet";
 
   constructor(terms: ActiveTerms, store: Store, cluster: Cluster | undefined, log: Log) {
@@ -53,7 +54,7 @@ export class ActiveController {
     this.#log = log;
     if (cluster !== undefined) {
       const identity = `${hostname()}_${randomUUID()}`;
-      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#woken() });
+      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#wake() });
     }
     this.standing = new Standing(store, this.#election);
     this.#nodes = this.#newDeparted();
@@ -163,12 +164,22 @@ export class ActiveController {
     this.#storeTrouble = error.message;
   }
 
+  #wake(): void {
+    this.#due = true;
+    this.#woken();
+  }
+
   async #rest(): Promise<void> {
+    if (this.#due) {
+      this.#due = false;
+      return;
+    }
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
     this.#woken = () => over.abort();
     const ms = Math.min(usualTerms.beatMs, this.#terms.intervalMs);
     await sleep(ms, undefined, { signal }).catch(() => undefined);
     this.#woken = () => undefined;
+    this.#due = false;
   }
 }

@@ -21,6 +21,11 @@ export function controllerMetrics(controller: ActiveController, version: string)
       resourceSamples(controller),
     ),
     gauge(
+      "overland_controller_behind",
+      "1 while something that custom resources say could not be done yet; the log says what.",
+      reflecting?.last === undefined ? [] : [{ value: reflecting.trouble === undefined ? 0 : 1 }],
+    ),
+    gauge(
       "overland_controller_nodes_held_back",
       "1 while so many nodes are missing in Kubernetes at once that nothing is done about them.",
       kubernetesNodes === undefined ? [] : [{ value: kubernetesNodes.heldBack === undefined ? 0 : 1 }],
