@@ -144,7 +144,7 @@ export class Reflection {
     return read;
   }
 
-  /** Every object that was judged, by reference, as it is then: but for pools that could not be given their finalizer. */
+  /** Every object that was judged, by reference, as it is then; but pools that could not be given their finalizer. */
   async #finalize(verdicts: readonly Verdict[], troubles: unknown[]): Promise<Map<string, CustomResource>> {
     const current = new Map(verdicts.map(({ kind, object }) => [refText(kind, object.metadata.name), object] as const));
     const without = verdicts.filter(
