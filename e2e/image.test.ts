@@ -80,7 +80,8 @@ beforeAll(async () => {
     const propagated = mountPropagation === "HostToContainer";
     return { from, to: mountPath, readOnly: readOnly === true && name !== "cni-bin", propagated };
   });
-  const account = { from: join(folder, "account"), to: "/var/run/secrets/kubernetes.io/serviceaccount" };
+  // /var/run is a link to /run in the image: out here it would lead to this machine's own.
+  const account = { from: join(folder, "account"), to: "/run/secrets/kubernetes.io/serviceaccount" };
   host = await openHost(image, [...mounts, account], `${ADDRESS}/24`);
   await startEtcd();
   server = await ApiServer.start({ netns: host.netns, addresses: [ADDRESS] });
@@ -181,8 +182,9 @@ it("the controller accepts a pool as its own user, with the rights of its accoun
   await server.forgetRequests();
   running.push(host.start(controller.containers[0].args, environment, join(folder, "controller.log"), CONTROLLER));
   await eventually("its readiness probe succeeds", 60, async () => {
-    const { stdout } = await run(host.command(["curl", "-sf", "http://127.0.0.1:9180/readyz"]));
-    if (!stdout.startsWith("ok")) throw new Error(readFileSync(join(folder, "controller.log"), "utf8").slice(-2000));
+    const { stdout } = await run(host.command(["curl", "-s", "http://127.0.0.1:9180/readyz"]));
+    if (!stdout.startsWith("ok"))
+      throw new Error(stdout + readFileSync(join(folder, "controller.log"), "utf8").slice(-2000));
     return true;
   });
   await server.mustKubectl(["apply", "-f", join(MANIFESTS, "overlays/dual-stack/pools.yaml")]);
