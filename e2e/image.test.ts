@@ -197,6 +197,9 @@ it("the controller accepts a pool as its own user, with the rights of its accoun
 });
 
 it("a pod is wired by the plugin on the host, with an address out of these pools", async () => {
+  // Whoever announces services has to read them.
+  const spec = { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] };
+  await server.apply({ apiVersion: "overland.dev/v1", kind: "BGPConfiguration", metadata: { name: "default" }, spec });
   await server.forgetRequests();
   await startAgent();
   await eventually("the agent answers", 60, async () => {
@@ -216,7 +219,9 @@ it("a pod is wired by the plugin on the host, with an address out of these pools
 
 /** Something was asked, and nothing was refused. */
 async function expectRightsEnough(account: string): Promise<void> {
-  const asked = (await server.requests()).filter(({ user }) => user.endsWith(`:${account}`));
-  expect(asked.length).toBeGreaterThan(0);
+  const asked = await eventually(`${account} asks for something`, 30, async () => {
+    const found = (await server.requests()).filter(({ user }) => user.endsWith(`:${account}`));
+    return found.length > 0 && found;
+  });
   expect(asked.filter(({ code }) => code === 401 || code === 403)).toEqual([]);
 }
