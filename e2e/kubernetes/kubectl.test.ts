@@ -220,4 +220,9 @@ describe("kubectl and rights", () => {
     expect(await as("get nodes -o name")).toBe("node/r1n1");
     expect((await server.kubectl(["get", "secrets"], { kubeconfig })).stderr).toContain("Forbidden");
   });
+
+  it("goes by a client certificate as well as by a token", async () => {
+    const kubeconfig = await server.certificateKubeconfig("admin", "system:masters");
+    expect(await server.mustKubectl(["get", "nodes", "-o", "name"], { kubeconfig })).toBe("node/r1n1\n");
+  });
 });

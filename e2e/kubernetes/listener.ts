@@ -14,7 +14,7 @@ export class Listener {
   #port: number;
 
   constructor(
-    { certificate, key }: Certificates,
+    { ca, certificate, key }: Certificates,
     addresses: readonly string[],
     port: number,
     faults: Faults,
@@ -23,7 +23,9 @@ export class Listener {
     this.#addresses = addresses;
     this.#port = port;
     this.#faults = faults;
-    this.#https = createHttps({ cert: certificate, key, keepAliveTimeout: 120_000, requestTimeout: 0 }, handle);
+    // Who has a certificate of this CA is known by it; the others need a token.
+    const tls = { ca, cert: certificate, key, requestCert: true, rejectUnauthorized: false };
+    this.#https = createHttps({ ...tls, keepAliveTimeout: 120_000, requestTimeout: 0 }, handle);
     this.#https.on("tlsClientError", () => {});
     this.#https.on("clientError", (_, socket) => socket.destroy());
   }

@@ -5,9 +5,9 @@ import { ClusterError, type KubeObject, type Selection } from "./port.ts";
 import type { Asked } from "./refusal.ts";
 import type { Transport } from "./transport.ts";
 
-const FIRST_LIMIT = 250;
-/** What a page should weigh: nodes have 20 kB each, slices one. */
-const PAGE_BYTES = 1 << 20;
+const FIRST_LIMIT = 50;
+/** What a page should weigh, as long as it is held: nodes have 20 kB each, slices a few. */
+const PAGE_BYTES = 256 << 10;
 const LARGEST_LIMIT = 5_000;
 const PAGE_WITHIN_MS = 60_000;
 /** Continue tokens that expire in a row until all is asked for at once. */
@@ -57,7 +57,7 @@ export async function listPages(
 
 function nextLimit(items: number, bytes: number): number {
   const fitting = Math.floor((PAGE_BYTES * Math.max(1, items)) / Math.max(1, bytes));
-  return Math.min(LARGEST_LIMIT, Math.max(50, fitting));
+  return Math.min(LARGEST_LIMIT, Math.max(10, fitting));
 }
 
 /** The newest version of the server, at the cost of one object. */

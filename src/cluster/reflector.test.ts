@@ -150,7 +150,7 @@ describe("the reflector", () => {
       response.end(JSON.stringify({ metadata: { resourceVersion: "9", continue: "1" }, items }));
     };
     const over = status(410, "Expired");
-    server.next(page, over, page, over, page, over);
+    server.next(status(422, "Invalid"), page, over, page, over, page, over);
     follow();
     await until(() => reflector.synced);
     expect([Object.keys(seen.known).length, seen.known["of-an-old-version"]]).toEqual([300, undefined]);
@@ -159,13 +159,13 @@ describe("the reflector", () => {
 
   it("waits as long as the server asks for", async () => {
     const at: number[] = [];
-    server.next((request, response) => {
+    server.next(status(422, "Invalid"), (request, response) => {
       at.push(performance.now());
       status(429, "TooManyRequests", { "retry-after": "1" })(request, response);
     });
     follow();
     await until(() => reflector.synced);
-    expect(server.requests).toHaveLength(3);
+    expect(server.requests).toHaveLength(4);
     expect(performance.now() - (at[0] as number)).toBeGreaterThan(900);
   });
 
@@ -178,8 +178,8 @@ describe("the reflector", () => {
     server.always = status(403, "Forbidden");
     await until(() => seen.said.at(-1)?.includes("not allowed") === true);
     expect(seen.said.at(-1)).toContain(
-      'cannot list things.example.org: not allowed; add to its ClusterRole or Role: {apiGroups: ["example.org"], ' +
-        'resources: ["things"], verbs: ["list"]}',
+      'cannot watch things.example.org: not allowed; add to its ClusterRole or Role: {apiGroups: ["example.org"], ' +
+        'resources: ["things"], verbs: ["watch"]}',
     );
     expect([reflector.synced, seen.snapshots]).toEqual([false, 0]);
     server.always = undefined;
@@ -240,6 +240,62 @@ describe("the reflector", () => {
     }
     await knows({ a: text });
     expect([server.watches.length, seen.said]).toEqual([1, []]);
+  });
+});
+
+describe("the reflector, where a watch can begin with everything", () => {
+  beforeEach(() => {
+    server.streamsAll = true;
+    server.put("a", "1");
+    server.put("b", "1");
+  });
+
+  it("needs one request", async () => {
+    follow();
+    await knows({ a: "1", b: "1" });
+    server.put("a", "2");
+    server.remove("b");
+    await knows({ a: "2" });
+    expect([server.requests.length, seen.snapshots, seen.said, reflector.synced]).toEqual([1, 1, [], true]);
+    server.reset();
+    await until(() => server.watches.length === 1);
+    expect(server.watches[0]).toContain("resourceVersion=14&");
+  });
+
+  it("does so again when its version is gone", async () => {
+    follow();
+    await until(() => reflector.synced);
+    server.end();
+    server.remove("a");
+    server.put("c", "1");
+    server.compact();
+    await knows({ b: "1", c: "1" });
+    expect([seen.snapshots, server.lists]).toEqual([2, []]);
+  });
+
+  it("tells nothing of a first part that broke off, and reads pages after the third", async () => {
+    const half = (_: unknown, response: import("node:http").ServerResponse) => {
+      response.write(line("ADDED", { metadata: { name: "half", resourceVersion: "11" } }), () => response.destroy());
+    };
+    server.next(half, half);
+    follow();
+    await knows({ a: "1", b: "1" });
+    expect([seen.snapshots, seen.said, server.lists]).toEqual([1, [], []]);
+    server.next(status(410, "Expired"), half, half, half);
+    server.reset();
+    await until(() => seen.snapshots === 2 && reflector.synced);
+    expect(server.lists).toHaveLength(1);
+    expect(seen.known).toEqual({ a: "1", b: "1" });
+  });
+
+  it("does not wait for ever for the mark that everything was told", async () => {
+    const silent = (_: unknown, response: import("node:http").ServerResponse) => {
+      response.writeHead(200).write(line("ADDED", { metadata: { name: "a", resourceVersion: "11" }, spec: "1" }));
+    };
+    server.next(silent, silent, silent);
+    follow(undefined, { ...PACE, quietMs: 40 });
+    await until(() => seen.snapshots > 0);
+    expect(seen.known).toEqual({ a: "1", b: "1" });
   });
 });
 

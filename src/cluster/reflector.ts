@@ -1,6 +1,7 @@
 /**
- * Follows one selection whatever fails: list page by page, tell the snapshot, watch from its version on; when a stream
- * ends, go on from the last version heard; list again only when the server no longer has that version.
+ * Follows one selection whatever fails. A watch begins with everything there is (KEP-3157), or with a list page by page
+ * where the server cannot do that; when a stream ends, the next goes on from the last version heard; everything is read
+ * again only when the server no longer has that version.
  *
  * Nothing that was told is kept here, but the version. What was missed is told as a new snapshot.
  */
@@ -43,12 +44,19 @@ export const usualPace: Pace = {
   now: () => performance.now(),
 };
 
+/** Ends of the first part of a stream, in which everything is told, until pages are asked for instead. */
+const FIRST_PARTS_LOST = 3;
+/** It is told without pauses. */
+const FIRST_PART_QUIET_MS = 30_000;
+
 /** Refusals in a row of a version that other calls do not have, until it is given up: it may be malformed or from a
  * future that a restored backup took back. */
 const REFUSALS_OF_VERSION = 2;
 
 /** For the log: what came and could not be used, and why. */
 export type Warn = (message: string, about: Readonly<Record<string, unknown>>) => void;
+
+const FROM_THE_BEGINNING = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan" };
 
 export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   readonly #transport: Transport;
@@ -61,10 +69,13 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   readonly #stopping = new AbortController();
   /** Undefined: to be listed. */
   #version: string | undefined;
+  /** Everything there is, while it is being told by a stream. */
+  #collected: Map<string, Kept> | undefined;
   #told = false;
   #problem: string | undefined;
   #failures = 0;
   #refusals = 0;
+  #firstPartsLost = 0;
 
   constructor(
     transport: Transport,
@@ -84,7 +95,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   }
 
   get synced(): boolean {
-    return this.#told && this.#problem === undefined && !this.#stopped;
+    return this.#told && this.#version !== undefined && this.#problem === undefined && !this.#stopped;
   }
 
   get #stopped(): boolean {
@@ -105,7 +116,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       let wait = 0;
       let heard = false;
       try {
-        if (this.#version === undefined) await this.#list();
+        if (this.#version === undefined && this.#firstPartsLost >= FIRST_PARTS_LOST) await this.#list();
         if (this.#stopped) return;
         await this.#follow(() => {
           heard = true;
@@ -114,6 +125,8 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
         if (this.#stopped) return;
         wait = await this.#doubt(error as Error);
       }
+      if (this.#collected !== undefined) this.#firstPartsLost++;
+      this.#collected = undefined;
       if (this.#pace.now() - began >= this.#pace.steadyMs) this.#failures = 0;
       await pause(Math.max(wait, this.#nextPause(heard)), this.#stopping.signal);
     }
@@ -130,7 +143,10 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
         if (kept !== undefined) objects.set(keyOf(object), kept);
       },
     });
-    if (this.#stopped) return;
+    if (!this.#stopped) this.#snapshot(objects, version);
+  }
+
+  #snapshot(objects: Map<string, Kept>, version: string): void {
     this.#version = version;
     this.#told = true;
     this.#tell(() => this.#to.snapshot(objects));
@@ -139,12 +155,14 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   /** Until the stream ends. */
   async #follow(heard: () => void): Promise<void> {
     const seconds = Math.ceil((this.#pace.streamMs * (1 + this.#pace.random())) / 1000);
+    const isFirst = this.#version === undefined;
     const path = selectionPath(this.#selection, {
       watch: "1",
       allowWatchBookmarks: "true",
-      resourceVersion: this.#version,
+      ...(isFirst ? FROM_THE_BEGINNING : { resourceVersion: this.#version }),
       timeoutSeconds: String(seconds),
     });
+    const quietMs = isFirst ? Math.min(this.#pace.quietMs, FIRST_PART_QUIET_MS) : this.#pace.quietMs;
     const ending = new Ending(this.#stopping.signal);
     ending.within(this.#pace.answerMs);
     let well: NodeJS.Timeout | undefined;
@@ -153,11 +171,14 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       if (response.statusCode !== 200) {
         throw refusalOf(this.#asked, response, (await bodyOf(response, this.#asked)).toString());
       }
+      if (isFirst) this.#collected = new Map();
       // A server that does not end the stream when it is over has forgotten it.
       ending.within(seconds * 1000 + this.#pace.answerMs);
       // The first thing in a stream may be that the version is gone: only then is it known whether all is well.
-      well = setTimeout(() => this.#recovered(), Math.min(1000, this.#pace.quietMs / 2));
-      await readStream(response, this.#asked, this.#pace.quietMs, (event) => {
+      well = setTimeout(() => this.#recovered(), Math.min(1000, quietMs / 2));
+      await readStream(response, this.#asked, quietMs, (event) => {
+        if (this.#stopped) return;
+        if (this.#collected !== undefined) return this.#collect(this.#collected, event);
         this.#take(event);
         heard();
         this.#recovered();
@@ -169,8 +190,21 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
     }
   }
 
+  #collect(collected: Map<string, Kept>, { type, object }: StreamEvent): void {
+    if (type === "BOOKMARK") {
+      if (object.metadata.annotations?.["k8s.io/initial-events-end"] !== "true") return;
+      this.#collected = undefined;
+      this.#firstPartsLost = 0;
+      this.#snapshot(collected, object.metadata.resourceVersion ?? "");
+      this.#recovered();
+      return;
+    }
+    const kept = type === "DELETED" ? undefined : this.#kept(object);
+    if (kept === undefined) collected.delete(keyOf(object));
+    else collected.set(keyOf(object), kept);
+  }
+
   #take({ type, object }: StreamEvent): void {
-    if (this.#stopped) return;
     if (type !== "BOOKMARK") {
       const kept = type === "DELETED" ? undefined : this.#kept(object);
       this.#tell(() => this.#to.change(keyOf(object), kept));
@@ -180,7 +214,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   }
 
   #recovered(): void {
-    if (this.#problem === undefined || this.#stopped) return;
+    if (this.#problem === undefined || this.#collected !== undefined || this.#stopped) return;
     this.#problem = undefined;
     this.#tell(() => this.#to.health(undefined));
   }
@@ -210,14 +244,18 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   /** Says what is wrong and answers how long to wait at least. */
   async #doubt(error: Error): Promise<number> {
     const { status = 0, retryAfterMs } = error as Partial<ClusterError>;
+    if (this.#version === undefined && (status === 400 || status === 422)) {
+      // The server is older than KEP-3157, or has it switched off.
+      if (this.#firstPartsLost < FIRST_PARTS_LOST) {
+        this.#firstPartsLost = Number.POSITIVE_INFINITY;
+        return 0;
+      }
+    }
     if (status === 410) {
       this.#version = undefined;
       return 0;
     }
-    if (error instanceof QuietStream) {
-      await this.#checkVersion();
-      return 0;
-    }
+    if (error instanceof QuietStream && this.#version !== undefined) await this.#checkVersion(this.#version);
     if (error instanceof BrokenStream) return 0;
     if (status === 401) this.#transport.refused();
     if (status === 400 || status === 500 || status === 504) this.#refusals++;
@@ -227,14 +265,14 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
     }
     this.#problem = error.message;
     this.#tell(() => this.#to.health(error.message));
-    return retryAfterMs ?? 0;
+    return (retryAfterMs ?? 0) * (1 + this.#pace.random() / 4);
   }
 
   /** A watch at a version that the server has not reached yet is silent for ever: a restored backup does that. */
-  async #checkVersion(): Promise<void> {
+  async #checkVersion(heard: string): Promise<void> {
     try {
       const newest = await newestVersion(this.#transport, this.#selection, this.#stopping.signal);
-      if (this.#version === undefined || isOlder(newest, this.#version)) this.#version = undefined;
+      if (isOlder(newest, heard)) this.#version = undefined;
     } catch (error) {
       if (!this.#stopped) await this.#doubt(error as Error);
     }

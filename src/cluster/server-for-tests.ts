@@ -37,6 +37,8 @@ export class ServerForTests {
   /** Versions below are forgotten. */
   oldest = 0;
   refusals = 0;
+  /** Watches can begin with everything there is (KEP-3157). */
+  streamsAll = false;
 
   static async start(): Promise<ServerForTests> {
     const made = new ServerForTests();
@@ -59,7 +61,7 @@ export class ServerForTests {
   }
 
   get watches(): string[] {
-    return this.requests.filter((url) => url.includes("watch=1"));
+    return this.requests.filter((url) => url.includes("watch=1") && !url.includes("sendInitialEvents"));
   }
 
   get lists(): string[] {
@@ -100,7 +102,7 @@ export class ServerForTests {
   }
 
   /** Ends all streams in an orderly way, after these last words. */
-  end(words = ""): void {
+  end(words?: string): void {
     for (const stream of this.streams.keys()) stream.end(words);
     this.streams.clear();
   }
@@ -117,7 +119,10 @@ export class ServerForTests {
 
   /** A watch as it should be. */
   watch(request: IncomingMessage, response: ServerResponse): void {
-    const from = Number(new URL(request.url ?? "", "http://x").searchParams.get("resourceVersion"));
+    const query = new URL(request.url ?? "", "http://x").searchParams;
+    const all = query.has("sendInitialEvents");
+    if (all && !this.streamsAll) return status(422, "Invalid")(request, response);
+    const from = all ? this.version : Number(query.get("resourceVersion"));
     response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
     if (from < this.oldest) {
       const message = `too old resource version: ${from} (${this.oldest})`;
@@ -125,8 +130,15 @@ export class ServerForTests {
       return;
     }
     for (const { type, object, version } of this.#changes) if (version > from) response.write(line(type, object));
+    if (all) this.tellAll(response);
     this.streams.set(response, from);
     response.on("close", () => this.streams.delete(response));
+  }
+
+  tellAll(response: ServerResponse): void {
+    for (const object of this.#things.values()) response.write(line("ADDED", object));
+    const annotations = { "k8s.io/initial-events-end": "true" };
+    response.write(line("BOOKMARK", { metadata: { resourceVersion: String(this.version), annotations } }));
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
