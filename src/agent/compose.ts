@@ -31,6 +31,7 @@ import { Configuration, type Configured } from "./configuration.ts";
 import { Handover } from "./handover.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
+import { PeerRoutes } from "./peer-routes.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { nodeStatus } from "./status.ts";
@@ -117,6 +118,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       () => listLinks(),
     ),
   );
+  const peerRoutes = new PeerRoutes();
   let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const pods = new Pods({ ...config, store, log: log.child({ part: "cni" }), changed: announce });
@@ -129,6 +131,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       pods.configure(configured);
       masquerade.set(configured);
       passwords.follow(configured.node.peers);
+      peerRoutes.set(configured.node.peers);
       update();
     },
   });
@@ -144,6 +147,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
         ...configuration.problems,
         ...handover.problems(performance.now()),
         ...passwords.problems,
+        ...peerRoutes.problems,
         ...masquerade.problems,
         ...pods.problems,
       ],
@@ -178,6 +182,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     async stop() {
       configuration.stop();
       clearTimeout(again);
+      peerRoutes.stop();
       passwords.stop();
       pods.stop();
       cluster?.close();
