@@ -11,6 +11,7 @@
 
 import type { Server } from "node:http";
 import { setImmediate } from "node:timers/promises";
+import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
@@ -106,10 +107,14 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded) return;
     routing.configure(speakerSettings(current.node));
-    const peers = handover.peers(current.node, routing.speaker, performance.now());
-    routing.setPeers(peers, [], listens(current.node));
+    tellPeers(current.node, handover.peers(current.node, routing.speaker, performance.now()));
+  };
+  const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
+    routing.setPeers(peers, [], listens(node));
     clearTimeout(again);
-    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
+    if (!handover.pending) return;
+    const look = () => tellPeers(node, handover.again(node, routing.speaker, performance.now()));
+    again = setTimeout(look, HANDOVER_LOOK_MS).unref();
   };
   const handover = new Handover((node) =>
     peerConfigs(
