@@ -3,7 +3,7 @@
  * hand. It ends with the process that started it, whatever becomes of that one.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
@@ -12,6 +12,7 @@ import type { AnswerFault, Match } from "../kubernetes/faults.ts";
 import type { RequestCount } from "../kubernetes/request-counts.ts";
 import { type Finished, inside, type RunOptions, run } from "./command.ts";
 import { NODE } from "./program.ts";
+import { eventually } from "./wait.ts";
 
 const PROGRAM = fileURLToPath(new URL("../kubernetes/api-server.ts", import.meta.url));
 const PATIENCE_MS = 30_000;
@@ -112,8 +113,7 @@ export class ApiServer {
   async retire(): Promise<void> {
     this.#child?.kill("SIGTERM");
     this.#child = undefined;
-    // Its port is free as soon as it has taken the signal.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await eventually("the server takes no more", 10, () => !existsSync(`${this.directory}/control.sock`));
   }
 
   /** Stopped, and its directory gone unless that was given. */
@@ -147,7 +147,12 @@ export class ApiServer {
 
   /** Makes or replaces objects with status and all, past checks and rights, as whoever looks after them would. */
   async put(...objects: readonly object[]): Promise<void> {
-    await this.#ask("/load", objects.map((object) => `${JSON.stringify(object)}\n`).join(""));
+    await this.load(objects);
+  }
+
+  /** The same of very many. */
+  async load(objects: Iterable<object>): Promise<void> {
+    await this.#ask("/load", Array.from(objects, (object) => `${JSON.stringify(object)}\n`).join(""));
   }
 
   /** A token for somebody new; rights come by bindings to the name or the groups. */
@@ -160,11 +165,23 @@ export class ApiServer {
     return ((await this.control("/users", { serviceAccount: account, seconds })) as { token: string }).token;
   }
 
+  /** A kubeconfig file with a client certificate, as kubeadm and k3s give their admins. */
+  async certificateKubeconfig(name: string, ...groups: readonly string[]): Promise<string> {
+    const { certificate, key } = (await this.control("/certificates", { name, groups })) as Record<string, string>;
+    const data = (text = "") => Buffer.from(text).toString("base64");
+    const user = `client-certificate-data: ${data(certificate)}\n    client-key-data: ${data(key)}`;
+    return this.#kubeconfigWith(name, user);
+  }
+
   /** A kubeconfig file for a token. */
   kubeconfigOf(name: string, token: string): string {
+    return this.#kubeconfigWith(name, `token: ${token}`);
+  }
+
+  #kubeconfigWith(name: string, user: string): string {
     const file = `${this.directory}/kubeconfig-${name.replaceAll(/[^\w-]+/g, "-")}`;
     const text = readFileSync(this.kubeconfig, "utf8");
-    writeFileSync(file, text.replace(/token: \S+/, `token: ${token}`), { mode: 0o600 });
+    writeFileSync(file, text.replace(/token: \S+/, user), { mode: 0o600 });
     return file;
   }
 
@@ -241,7 +258,7 @@ export class ApiServer {
   #ask(path: string, body: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socketPath = `${this.directory}/control.sock`;
-      const asked = request({ socketPath, path, method: "POST", timeout: PATIENCE_MS }, (answer) => {
+      const asked = request({ socketPath, path, method: "POST", agent: false, timeout: PATIENCE_MS }, (answer) => {
         let text = "";
         answer.setEncoding("utf8").on("data", (part: string) => (text += part));
         answer.on("error", reject);

@@ -13,7 +13,7 @@ import { listenForControl } from "./control.ts";
 import { Controllers } from "./controllers.ts";
 import { Faults } from "./faults.ts";
 import { ADMIN, Identities } from "./identities.ts";
-import { keepIn } from "./journal.ts";
+import { followFile, keepIn } from "./journal.ts";
 import { Listener } from "./listener.ts";
 import { RequestCounts } from "./request-counts.ts";
 import { Server } from "./server.ts";
@@ -79,7 +79,7 @@ const listener = new Listener(authority, address, Number(values.port), faults, (
   void server.handle(request, response);
 });
 await listener.listen();
-await listenForControl(`${dir}/control.sock`, { parts, server, listener, load: bulk });
+const control = await listenForControl(`${dir}/control.sock`, { directory: dir, parts, server, listener, load: bulk });
 
 const [first = "127.0.0.1"] = address;
 const url = `https://${isIPv6(first) ? `[${first}]` : first}:${listener.port}`;
@@ -89,16 +89,22 @@ process.stdout.write(`${JSON.stringify({ url, port: listener.port, revision: sto
 
 if (values["until-stdin-ends"]) process.stdin.on("end", () => process.exit(0)).resume();
 
-/** No new connections, but open watches are served on for a while. A second signal ends it at once. */
+/**
+ * No new connections, but open watches are served on for a while, and told what a next server on the same port does. A
+ * second signal ends it at once.
+ */
 let stopping = false;
 for (const name of ["SIGTERM", "SIGINT"] as const) {
   process.on(name, () => {
     if (stopping) process.exit(0);
     stopping = true;
+    server.retire();
     listener.refuse();
+    control.close();
+    if (values.keep) followFile(`${dir}/journal.jsonl`, store, 100);
     setTimeout(() => process.exit(0), Number(values["shutdown-seconds"]) * 1000);
     setInterval(() => {
-      if (listener.connections === 0) process.exit(0);
+      if (server.watches.size === 0) process.exit(0);
     }, 50);
   });
 }

@@ -28,6 +28,21 @@ export function keepIn(file: string, store: Store, keepHistory: boolean): void {
     writeSync(descriptor, line({ revision, collection, key, object: object ?? null }));
 }
 
+/**
+ * What another server writes into the file from now on is told here too: as with two real servers on one etcd, of which
+ * one is about to end.
+ */
+export function followFile(file: string, store: Store, everyMs: number): void {
+  store.journal = undefined;
+  setInterval(() => {
+    // The next server has written the file anew, and goes on at its end.
+    const news = entries(file).filter(({ revision }) => revision > store.revision);
+    for (const { revision, collection, key, object } of news.sort((one, other) => one.revision - other.revision)) {
+      store.record(revision, collection, key, object ?? undefined);
+    }
+  }, everyMs);
+}
+
 const line = (entry: Entry): string => `${JSON.stringify(entry)}\n`;
 
 function entries(file: string): Entry[] {

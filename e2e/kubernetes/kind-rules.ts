@@ -1,5 +1,5 @@
 /** What the API server fills in and refuses of its built-in kinds, as far as clients of this program meet it. */
-import { isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, same, textAt } from "./json.ts";
+import { at, isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, same, textAt } from "./json.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
 import { collectionOf, type Resource } from "./resource.ts";
 import { type ServiceRanges, serviceDefaults, serviceProblems } from "./service-rules.ts";
@@ -67,6 +67,10 @@ function fixedPartOfPod(object: KubeObject): JsonMap {
 
 function podProblems(draft: KubeObject, old: KubeObject | undefined): Cause[] {
   if (listAt(draft, "spec", "containers").length === 0) return [requiredField("spec.containers")];
+  const grace = at(draft, "spec", "terminationGracePeriodSeconds");
+  if (!Number.isInteger(grace) || Number(grace) > 2 ** 31) {
+    return [invalidField("spec.terminationGracePeriodSeconds", grace, "must be a number of seconds")];
+  }
   if (old === undefined || same(fixedPartOfPod(draft), fixedPartOfPod(old))) return [];
   return [
     forbiddenField(

@@ -35,6 +35,7 @@ const SIGNS = {
   containerd: [["containerd"], ["containerd-shim-runc-v2"], ["ctr"]],
   runc: [["runc"]],
   iptables: [["iptables"], ["ip6tables"]],
+  "kubernetes-client": [["kubectl"]],
   "containernetworking-plugins": [["/usr/lib/cni/ptp", "/opt/cni/bin/ptp"]],
 };
 

@@ -19,6 +19,8 @@ const UNIT = [
 const PEERS = ["gobgpd", "openbgpd", "exabgp"];
 /** What makes pods in the e2e scenarios; portmap calls iptables, and their one program is linked statically. */
 const RUNTIME = ["containerd", "runc", "containernetworking-plugins", "iptables", "libc6-dev"];
+/** kubectl, run against the API server that the e2e scenarios bring. */
+const CLUSTER = ["kubernetes-client"];
 const REFERENCE_PLUGINS = ["containernetworking-plugins", "libc6-dev"];
 /** BIRD and FRR are compared with, too, but the lab has them already. */
 const OTHER_SPEAKERS = ["gobgpd", "openbgpd", "libc6-dev"];
@@ -50,12 +52,17 @@ const bench = ([name]) => [...LAB, ...(name === "bgp" ? OTHER_SPEAKERS : REFEREN
 export const PROGRAMS = {
   lab: { needs: LAB, root: true, plugin: true, command: lab },
   test: {
-    needs: [...new Set([...LAB, ...UNIT, ...PEERS, ...RUNTIME, "procps"])],
+    needs: [...new Set([...LAB, ...UNIT, ...PEERS, ...RUNTIME, ...CLUSTER, "procps"])],
     root: true,
     plugin: true,
     command: task("test"),
   },
-  e2e: { needs: [...LAB, ...PEERS, ...RUNTIME, "bgpdump", "procps"], root: true, plugin: true, command: task("e2e") },
+  e2e: {
+    needs: [...LAB, ...PEERS, ...RUNTIME, ...CLUSTER, "openssl", "bgpdump", "procps"],
+    root: true,
+    plugin: true,
+    command: task("e2e"),
+  },
   bench: { needs: bench, root: true, plugin: true, command: task("bench") },
   build: { needs: COMPILER, root: false, plugin: false, command: task("build") },
   check: { needs: [], root: false, plugin: false, command: task("check") },

@@ -18,7 +18,7 @@ const CHECKS = {
   knip: [`${BIN}/knip`],
 };
 
-const BENCHES = ["bgp", "cni", "dataplane", "ipam"];
+const BENCHES = ["bgp", "cluster", "cni", "dataplane", "ipam"];
 
 const jest = (args) => [
   NODE,
