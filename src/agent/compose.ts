@@ -13,6 +13,7 @@
 import type { Server } from "node:http";
 import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
@@ -38,6 +39,7 @@ import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
+import { PeerRoutes } from "./peer-routes.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { servicePages } from "./service-pages.ts";
@@ -116,11 +118,15 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    const peers = handover.peers(current.node, routing.speaker, performance.now());
-    routing.setPeers(drain.peers(peers), [], listens(current.node));
+    tellPeers(current.node, handover.peers(current.node, routing.speaker, performance.now()));
+  };
+  const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
+    routing.setPeers(drain.peers(peers), [], listens(node));
     drain.holdDown();
     clearTimeout(again);
-    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
+    if (!handover.pending) return;
+    const look = () => tellPeers(node, handover.again(node, routing.speaker, performance.now()));
+    again = setTimeout(look, HANDOVER_LOOK_MS).unref();
   };
   const handover = new Handover((node) =>
     peerConfigs(
@@ -129,8 +135,14 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       () => listLinks(),
     ),
   );
+  const peerRoutes = new PeerRoutes();
   let again: NodeJS.Timeout | undefined;
-  const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
+  const passwords = new Passwords({
+    cluster,
+    file: `${config.socket}.passwords`,
+    log: log.child({ part: "bgp" }),
+    changed: update,
+  });
   const drain = new NodeDrain({
     log: log.child({ part: "drain" }),
     neighbors: () => routing.speaker.neighbors,
@@ -179,6 +191,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       routing.leaveAlone(allServiceRanges(configured.node.services));
       services.configure(configured, drain.servicesWithdrawn);
       passwords.follow(configured.node.peers);
+      peerRoutes.set(configured.node.peers);
       update();
     },
   });
@@ -190,7 +203,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       startedAt,
       notReady: notReady(),
       kept: handover.types(),
-      problems: [configuration, passwords, masquerade, pods, networkList, services]
+      problems: [configuration, passwords, peerRoutes, masquerade, pods, networkList, services]
         .flatMap(({ problems }) => problems)
         .concat(handover.problems(performance.now()), kubernetesProblems(kubernetes)),
       drain: drain.status(pods.count),
@@ -232,6 +245,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       configuration.stop();
       networkList.stop();
       clearTimeout(again);
+      peerRoutes.stop();
       passwords.stop();
       pods.stop();
       services.stop();
