@@ -70,6 +70,8 @@ export type SpeakerEvent =
       readonly reason: string;
     }
   | { readonly kind: "end-of-rib"; readonly peer: string; readonly family: Family }
+  /** The session goes on under another name: another resource asks for it now. */
+  | { readonly kind: "renamed"; readonly peer: string; readonly formerly: string }
   | { readonly kind: "stale-kept" | "stale-swept"; readonly peer: string; readonly routes: number }
   /** RFC 7606 8: `octets` is the whole message in hex. */
   | {

@@ -1,16 +1,19 @@
 /** One peer inside the speaker: its session, its place among the sources, what it has been told, what it asked for. */
 import type { Family } from "../ipam/net/address.ts";
 import type { ConnectionFact } from "./facts.ts";
+import { renewsQuietly } from "./peer-changes.ts";
 import { exportTerms } from "./policy/export-terms.ts";
 import { holdToLimit } from "./prefix-limit.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
 import type { Rib } from "./rib/rib.ts";
 import { Member, type UpdateGroup } from "./rib/update-group.ts";
+import { cease, type Ending } from "./session/fsm.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { Peer } from "./session/peer.ts";
-import type { PeerConfig } from "./session/peer-config.ts";
+import { changeNeeds, type PeerConfig } from "./session/peer-config.ts";
 import { Staleness } from "./staleness.ts";
+import { CeaseSubcode } from "./wire/codes.ts";
 import type { Fault } from "./wire/fault.ts";
 import { encodeRouteRefresh } from "./wire/route-refresh.ts";
 
@@ -103,14 +106,14 @@ export class Neighbor {
     }
   }
 
-  /** `keeps`: the peer's routes may stay (RFC 4724). Returns how many do. */
-  down(keeps: boolean, now: number): number {
+  /** Returns how many of the peer's routes stay (RFC 4724). */
+  down(ending: Ending, now: number): number {
     for (const [family, group] of this.groups) this.#rib.leave(group, this.members.get(family) as Member);
     this.groups.clear();
     this.members.clear();
     this.adjRibIn = undefined;
     this.endOfRib.clear();
-    return this.staleness.down(keeps, this.peer.config, now);
+    return this.staleness.down(ending, this.peer.config, now);
   }
 
   /** The family's initial routes are complete: what is still stale goes. Returns how many that were. */
@@ -125,15 +128,30 @@ export class Neighbor {
     this.#rib.sources.release(this.source);
   }
 
+  /**
+   * Another configuration: other rules within the session, or a new session with the routes of both sides kept. False:
+   * neither can be, and nothing has happened.
+   */
+  take(config: PeerConfig, now: number): boolean {
+    const { peer } = this;
+    const need = changeNeeds(peer.config, config);
+    const isNew = need === "new session";
+    if (isNew && !renewsQuietly(peer, config)) return false;
+    if (isNew) peer.stop(cease(CeaseSubcode.OtherConfigurationChange), now, true);
+    if (need !== "nothing") this.reconfigure(config, now);
+    if (isNew) peer.start(now);
+    return true;
+  }
+
   /** Other rules for the peer, within its session: routes in both directions are looked at again. */
   reconfigure(config: PeerConfig, now: number): void {
     const { maxPrefixes } = this.peer.config;
     this.peer.config = config;
     const { session } = this.peer;
+    const source = this.#rib.sources.get(this.source);
+    this.#rib.setSource(this.source, { ...source, name: config.name, client: config.reflectorClient });
     if (session === undefined || this.adjRibIn === undefined) return;
     const { negotiated, local } = session;
-    const source = this.#rib.sources.get(this.source);
-    this.#rib.setSource(this.source, { ...source, client: config.reflectorClient });
     this.adjRibIn.reconfigure(config);
     for (const [family, before] of this.groups) {
       const terms = exportTerms(config, negotiated, family, local?.address);

@@ -8,6 +8,7 @@ import type { Family } from "../ipam/net/address.ts";
 import { type Caller, isCalledBy } from "./caller.ts";
 import type { ConnectionFact, Fact, SpeakerEvent, Work } from "./facts.ts";
 import { Neighbor, type NeighborHost } from "./neighbor.ts";
+import { peerChanges } from "./peer-changes.ts";
 import { peerFor } from "./peer-range.ts";
 import type { ForwardingSink } from "./rib/forwarding.ts";
 import { Rib } from "./rib/rib.ts";
@@ -15,7 +16,7 @@ import { cease, type Ending } from "./session/fsm.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import { Peer } from "./session/peer.ts";
-import { changeNeeds, type PeerConfig, type PeerRange } from "./session/peer-config.ts";
+import type { PeerConfig, PeerRange } from "./session/peer-config.ts";
 import type { PeerHost } from "./session/peer-host.ts";
 import type { SpeakerOptions } from "./speaker-options.ts";
 import { CeaseSubcode, MessageType } from "./wire/codes.ts";
@@ -29,7 +30,7 @@ export type { SpeakerOptions } from "./speaker-options.ts";
 
 /** Prefixes decided in one call of work(): some ten milliseconds. */
 const DECISION_BUDGET = 20_000;
-const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN } = CeaseSubcode;
+const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN, PeerDeconfigured: GONE } = CeaseSubcode;
 /** RFC 4486 4: to whom nobody knows. */
 const REJECTED = encodeNotification(cease(CeaseSubcode.ConnectionRejected));
 /** Of the type octet in a message. */
@@ -144,21 +145,21 @@ export class Speaker {
   }
 
   #setPeers(configs: readonly PeerConfig[], now: number): void {
-    const wanted = new Map(configs.map((config) => [config.name, config]));
-    for (const neighbor of this.neighbors) {
-      const { config: before } = neighbor.peer;
-      const config = wanted.get(before.name) ?? (neighbor.dynamic ? peerFor(this.#ranges, before) : undefined);
-      if (config === undefined) {
-        this.#remove(neighbor, CeaseSubcode.PeerDeconfigured, now);
-        continue;
-      }
-      const need = changeNeeds(before, config);
-      if (need === "new session") this.#remove(neighbor, config.enabled ? CHANGED : SHUT_DOWN, now);
-      else if (need === "re-evaluation") neighbor.reconfigure(config, now);
-    }
-    for (const [name, config] of wanted) {
-      if (!this.#neighbors.has(name) && !this.#stopped) this.#add(config, false, now).peer.start(now);
-    }
+    const { kept, gone, fresh } = peerChanges(this.neighbors, configs, (config) => peerFor(this.#ranges, config));
+    for (const neighbor of gone) this.#remove(neighbor, GONE, now);
+    const anew = kept.flatMap(([neighbor, config]) => (this.#goesOn(neighbor, config, now) ? [] : config));
+    if (!this.#stopped) for (const config of [...anew, ...fresh]) this.#add(config, false, now).peer.start(now);
+  }
+
+  /** False: the session is over, and a new one begins with nothing. */
+  #goesOn(neighbor: Neighbor, config: PeerConfig, now: number): boolean {
+    const { name } = neighbor.peer.config;
+    this.#neighbors.set(config.name, neighbor);
+    const goesOn = neighbor.take(config, now);
+    if (name !== config.name) this.#neighbors.delete(goesOn ? name : config.name);
+    if (!goesOn) this.#remove(neighbor, config.enabled ? CHANGED : SHUT_DOWN, now);
+    else if (name !== config.name) this.#event({ kind: "renamed", peer: config.name, formerly: name });
+    return goesOn || neighbor.dynamic;
   }
 
   #add(config: PeerConfig, dynamic: boolean, now: number): Neighbor {
@@ -169,17 +170,17 @@ export class Speaker {
   }
 
   #remove(neighbor: Neighbor, subcode: number, now: number): void {
-    neighbor.peer.stop(cease(subcode), now);
+    const { peer } = neighbor;
+    peer.stop(cease(subcode), now, subcode === GONE && peer.config.endsQuietly === "always");
     neighbor.remove();
-    this.#neighbors.delete(neighbor.peer.config.name);
+    this.#neighbors.delete(peer.config.name);
   }
 
   /** A peer from a range goes with its session, once none of its routes is kept for its return. */
   #removeIfGone(neighbor: Neighbor, now: number): void {
     const { peer, staleness } = neighbor;
     const waits = peer.state === "Idle" || (peer.state === "Active" && !peer.hasConnection);
-    if (waits && !peer.isKeptDown(now) && staleness.families.size === 0)
-      this.#remove(neighbor, CeaseSubcode.PeerDeconfigured, now);
+    if (waits && !peer.isKeptDown(now) && staleness.families.size === 0) this.#remove(neighbor, GONE, now);
   }
 
   #operate(fact: Extract<Fact, { kind: "reset" | "disable" | "enable" }>, now: number): void {
@@ -285,7 +286,7 @@ export class Speaker {
       },
       up: (peer, negotiated: Negotiated, local, now) => this.#neighborOf(peer).up(negotiated, local, now),
       down: (peer, ending: Ending, now) => {
-        const routes = this.#neighborOf(peer).down(ending === "restartable", now);
+        const routes = this.#neighborOf(peer).down(ending, now);
         if (routes > 0) this.#event({ kind: "stale-kept", peer: peer.config.name, routes });
       },
       update: (peer, body, now) => this.#update(this.#neighborOf(peer), body, now),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { Community } from "./rib/attribute-columns.ts";
 import { Listener, peerConfig, TestRib } from "./rib/testing.ts";
+import type { Ending } from "./session/fsm.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import { NEGOTIATED } from "./session/testing.ts";
 import { Staleness } from "./staleness.ts";
@@ -44,8 +45,8 @@ class Stage {
     this.rib.hear(1, [A, B]);
   }
 
-  down(keeps = true): number {
-    return this.staleness.down(keeps, { ...peerConfig(1), longLivedStaleTime: this.#longLivedStaleTime }, this.now);
+  down(ending: Ending = "restartable"): number {
+    return this.staleness.down(ending, { ...peerConfig(1), longLivedStaleTime: this.#longLivedStaleTime }, this.now);
   }
 
   up(negotiated: Negotiated): void {
@@ -119,13 +120,14 @@ describe("graceful restart of a peer (RFC 4724 4.2)", () => {
     expect(stage.routes).toEqual([]);
   });
 
-  it.each<[string, Negotiated, boolean]>([
-    ["that has not offered it", NEGOTIATED, true],
-    ["that has not offered it for the family", restarts(true, [6]), true],
-    ["whose session was ended for good", restarts(), false],
-  ])("a peer %s keeps nothing", (_name, negotiated, keeps) => {
+  it.each<[string, Negotiated, Ending]>([
+    ["that has not offered it", NEGOTIATED, "restartable"],
+    ["that has not offered it for the family", restarts(true, [6]), "restartable"],
+    ["that has not offered it, and goes on over another connection", NEGOTIATED, "collision"],
+    ["whose session was ended for good", restarts(), "final"],
+  ])("a peer %s keeps nothing", (_name, negotiated, ending) => {
     const stage = new Stage(negotiated);
-    expect(stage.down(keeps)).toBe(0);
+    expect(stage.down(ending)).toBe(0);
     expect(stage.routes).toEqual([]);
   });
 
@@ -134,6 +136,17 @@ describe("graceful restart of a peer (RFC 4724 4.2)", () => {
     expect(stage.down()).toBe(2);
     stage.up(restarts(true));
     expect(stage.routes).toEqual([A, B]);
+  });
+
+  it("a session that lost a collision as soon as it was up is no second restart", () => {
+    const stage = new Stage(restarts());
+    stage.down();
+    stage.up(restarts());
+    expect(stage.down("collision")).toBe(2);
+    stage.up(restarts());
+    expect(stage.routes).toEqual([A, B]);
+    stage.pass(RESTART_S + 1);
+    expect(stage.routes).toEqual([]);
   });
 
   it("two restarts within one window: what was not refreshed in between goes, the rest has its time", () => {
@@ -302,7 +315,7 @@ describe("a change of the import rules while routes are stale", () => {
     staleness.up(restarts(), 0);
     // Refused at first, and let pass by the new rules.
     rib.hear(1, [A], { asPath: [{ type: 2, asNumbers: [65001, 64512] }] });
-    staleness.down(true, peerConfig(1), 0);
+    staleness.down("restartable", peerConfig(1), 0);
     staleness.up(restarts(), 1000);
     rib.reconfigure(1, prepending);
     expect(Object.keys(rib.forwardingText())).toEqual([A]);

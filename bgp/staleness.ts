@@ -7,6 +7,7 @@
  */
 import type { Family } from "../ipam/net/address.ts";
 import { FAMILIES, type Rib } from "./rib/rib.ts";
+import type { Ending } from "./session/fsm.ts";
 import type { Negotiated } from "./session/negotiate.ts";
 import type { PeerConfig } from "./session/peer-config.ts";
 
@@ -56,7 +57,7 @@ export class Staleness {
   }
 
   /** Returns how many routes are kept. */
-  down(keeps: boolean, { longLivedStaleTime }: PeerConfig, now: number): number {
+  down(ending: Ending, { longLivedStaleTime }: PeerConfig, now: number): number {
     this.#longLivedStaleTime = longLivedStaleTime;
     const { peerRestart, peerLongLived = [] } = this.#negotiated ?? {};
     let kept = 0;
@@ -64,13 +65,15 @@ export class Staleness {
       const restarts = peerRestart?.families.some((one) => one.family === family) === true;
       const restartMs = restarts ? (peerRestart?.restartTime ?? 0) * 1000 : 0;
       const longLived = longLivedStaleTime !== undefined && peerLongLived.some((one) => one.family === family);
-      if (!keeps || (restartMs === 0 && !longLived)) {
+      if (ending === "final" || (restartMs === 0 && !longLived)) {
         this.#rib.sweep(this.#source, family, "all");
         this.#stale.delete(family);
         continue;
       }
-      // RFC 4724 4.2: what was stale already, and has not been refreshed since, goes at the second loss.
-      if (this.#stale.get(family)?.phase === "back") this.#rib.sweep(this.#source, family, "stale");
+      // RFC 4724 4.2: what was stale already, and has not been refreshed since, goes at the second loss. A session that
+      // lost a collision as soon as it was up is none.
+      if (ending !== "collision" && this.#stale.get(family)?.phase === "back")
+        this.#rib.sweep(this.#source, family, "stale");
       kept += this.#rib.markStale(this.#source, family);
       this.#stale.set(family, { phase: "away", due: now + restartMs });
     }

@@ -65,8 +65,19 @@ describe("the BGPConfiguration", () => {
 
   lab.proof("switches the mesh off and on again; pods reach each other all the time", () =>
     undisturbed(async () => {
+      // Nobody else tells the nodes each other's blocks, so the mesh stays for its restart time.
+      const before = (await meshPeers())[0]?.since;
+      await lab.apply(configuration({ nodeMeshMaxRestartTime: "3s" }));
+      await eventually("the mesh has agreed on it", 15, async () => {
+        const [mesh] = await meshPeers();
+        return mesh?.state === "Established" && mesh.since !== before;
+      });
+      await Promise.all(lab.plan.nodes.map((one) => settled(one)));
       await lab.apply(configuration({ nodeToNodeMeshEnabled: false }));
-      await eventually("there is no mesh", IN_FORCE_S, async () => (await meshPeers()).length === 0);
+      await eventually("the mesh is going", IN_FORCE_S, async () => {
+        return (await meshPeers()).every(({ type }) => type === "node-to-node mesh (going)");
+      });
+      await eventually("there is no mesh", 3 + IN_FORCE_S, async () => (await meshPeers()).length === 0);
       await reaches(pods()[0]?.netns ?? "", pods()[1]?.addresses ?? []);
       await lab.apply(configuration({}));
       await eventually("the mesh is back", IN_FORCE_S, async () => (await meshPeers()).length === 1);

@@ -43,9 +43,10 @@ export type FsmEvent =
 
 /**
  * How an established session ended, as far as graceful restart asks: whether the routes may stay (RFC 4724 4.2: the TCP
- * connection was lost; RFC 8538 3: a NOTIFICATION, where both sides said so).
+ * connection was lost; RFC 8538 3: a NOTIFICATION, where both sides said so). Collision: the peer, which is there, goes
+ * on over the other of two connections.
  */
-export type Ending = "restartable" | "final";
+export type Ending = "restartable" | "collision" | "final";
 
 export interface Next {
   readonly state: StateName;
@@ -68,6 +69,15 @@ export interface FsmHost {
   notified(direction: "sent" | "received", notification: Notification, now: number): void;
   /** A factor in 0.75 to 1, so that retries of many speakers spread (RFC 4271 10). */
   jitter(): number;
+}
+
+/** States from the least to the most advanced. */
+const RANK: readonly StateName[] = ["Idle", "Active", "Connect", "OpenSent", "OpenConfirm", "Established"];
+
+/** Of several machines; the given one among equals. */
+export function mostAdvanced(machines: readonly Fsm[], given: Fsm): Fsm {
+  const rank = (fsm: Fsm) => RANK.indexOf(fsm.state);
+  return machines.reduce((best, fsm) => (rank(fsm) > rank(best) ? fsm : best), given);
 }
 
 /** RFC 8538 3.1: a peer that goes for good takes its routes along. */
@@ -184,7 +194,10 @@ export class Fsm {
   received(notification: Notification, now: number): Next {
     this.host.notified("received", notification, now);
     const keeps = this.#keepsOverNotification() && !isHardReset(notification);
-    return this.toIdle(`received ${describeNotification(notification)}`, now, keeps ? "restartable" : "final");
+    const { code, subcode } = notification;
+    const collides = code === ErrorCode.Cease && subcode === CeaseSubcode.ConnectionCollision;
+    const ending = keeps ? "restartable" : collides ? "collision" : "final";
+    return this.toIdle(`received ${describeNotification(notification)}`, now, ending);
   }
 
   #keepsOverNotification(): boolean {

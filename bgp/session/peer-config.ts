@@ -31,6 +31,8 @@ export interface PeerConfig {
   readonly routerId: Address;
   /** False: shut down by the operator; the session stays down. */
   readonly enabled: boolean;
+  /** Why the session has to stay down until there is another configuration, in words: its password is not known. */
+  readonly held?: string | undefined;
 
   /** Where our end of the TCP connection sits; undefined: the kernel chooses. */
   readonly sourceAddress: Address | undefined;
@@ -54,6 +56,11 @@ export interface PeerConfig {
   readonly connectRetryTime: number;
   /** Seconds the peer may keep our routes while we restart; undefined: graceful restart is not offered. */
   readonly restartTime: number | undefined;
+  /**
+   * Ends without a NOTIFICATION, so that both sides keep the routes as over a restart where both said so (RFC 4724):
+   * when its terms change, or when the peer is removed, too.
+   */
+  readonly endsQuietly?: "on change" | "always";
   /** RFC 8538, the N bit: routes are kept over a NOTIFICATION and an expired hold timer too. */
   readonly restartOnNotification?: boolean;
   /** Seconds that routes of the peer stay as a last resort when the restart time is over (RFC 9494); undefined: off. */
@@ -109,6 +116,8 @@ export function isExternal(config: PeerConfig): boolean {
 
 /** Fields that can change without a new session: what they govern is applied to the routes again instead. */
 const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
+  "name",
+  "endsQuietly",
   "localAddresses",
   "nextHopMode",
   "numAllowedLocalAsNumbers",
@@ -129,7 +138,7 @@ const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
 /** What it takes to go from one configuration to the other. */
 export function changeNeeds(before: PeerConfig, after: PeerConfig): "nothing" | "re-evaluation" | "new session" {
   let need: "nothing" | "re-evaluation" = "nothing";
-  for (const field of Object.keys(after) as (keyof PeerConfig)[]) {
+  for (const field of new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof PeerConfig>) {
     if (sameValue(before[field], after[field])) continue;
     if (!POLICY_FIELDS.includes(field)) return "new session";
     need = "re-evaluation";

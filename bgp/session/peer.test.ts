@@ -193,6 +193,18 @@ describe("a peer that is not wanted now", () => {
     expect(stand.take()).toEqual(["1 NOTIFICATION 6/5", "close 1"]);
   });
 
+  it("stays down for want of its password, and says so, whoever calls or enables it", () => {
+    const stand = new PeerStand({ held: "no password: there is no Secret bgp" });
+    stand.peer.start(0);
+    stand.peer.accepted(1, undefined, 0);
+    stand.peer.disable(cease(2), 1);
+    stand.peer.enable(2);
+    stand.peer.reset(cease(4), 3);
+    stand.peer.tick(100_000);
+    expect(stand.take()).toEqual(["1 NOTIFICATION 6/5", "close 1"]);
+    expect(stand.peer).toMatchObject({ state: "Idle", lastError: "no password: there is no Secret bgp" });
+  });
+
   it("closes a connection that came about after it was stopped", () => {
     const stand = new PeerStand();
     stand.peer.start(0);

@@ -7,7 +7,7 @@ import type { Open } from "../wire/open.ts";
 import { decodeRouteRefresh } from "../wire/route-refresh.ts";
 import { isLostSession, loser } from "./collision.ts";
 import { eventOf, TIMER_EVENT } from "./events.ts";
-import { COLLISION, cease, Fsm, type FsmEvent, type FsmHost, type StateName } from "./fsm.ts";
+import { COLLISION, cease, Fsm, type FsmEvent, type FsmHost, mostAdvanced, type StateName } from "./fsm.ts";
 import type { LocalEnd } from "./local-end.ts";
 import { type Negotiated, ourOpen } from "./negotiate.ts";
 import type { PeerConfig } from "./peer-config.ts";
@@ -15,13 +15,11 @@ import type { PeerHost, Session } from "./peer-host.ts";
 import { isSetback, PeerRecord } from "./peer-record.ts";
 import { step } from "./step.ts";
 
-/** States from the least to the most advanced: a peer is shown in the state of its most advanced machine. */
-const RANK: readonly StateName[] = ["Idle", "Active", "Connect", "OpenSent", "OpenConfirm", "Established"];
-
 /** Of the type octet in a message. */
 const TYPE_AT = 18;
 /** RFC 4486 4: to whom is known, but not wanted now. */
 const REJECTED = cease(CeaseSubcode.ConnectionRejected);
+const LEFT: FsmEvent = { kind: "TcpFails", reason: "ended here: the configuration changed" };
 
 interface Link {
   readonly fsm: Fsm;
@@ -72,16 +70,21 @@ export class Peer extends PeerRecord {
   }
 
   start(now: number): void {
-    if (this.disabled || !this.config.enabled) return;
+    const { enabled, held } = this.config;
+    this.lastError = held ?? this.lastError;
+    if (this.disabled || !enabled || held !== undefined) return;
     this.#running = true;
     this.#heldUntil = 0;
     this.#handle(this.#dialer, { kind: "ManualStart" }, now);
   }
 
-  /** Ends whatever there is, telling the peer why; stays down until start. */
-  stop(notification: Notification, now: number): void {
+  /** Ends all, telling the peer why, until start. `quietly`: a session without a word, as a restart (RFC 4724) does. */
+  stop(notification: Notification, now: number, quietly = false): void {
     this.#running = false;
-    for (const fsm of this.#machines()) this.#handle(fsm, { kind: "ManualStop", notification }, now);
+    for (const fsm of this.#machines()) {
+      const isLeft = quietly && fsm.state === "Established";
+      this.#handle(fsm, isLeft ? LEFT : { kind: "ManualStop", notification }, now);
+    }
     this.#dialer.timers.clearAll();
   }
 
@@ -251,8 +254,7 @@ export class Peer extends PeerRecord {
 
   /** `moved` has just changed state; the peer is shown in the state of its most advanced machine. */
   #show(moved: Fsm, now: number): void {
-    const rank = (fsm: Fsm) => RANK.indexOf(fsm.state);
-    const top = this.#machines().reduce((best, fsm) => (rank(fsm) > rank(best) ? fsm : best), moved);
+    const top = mostAdvanced(this.#machines(), moved);
     if (top.state === this.#shown) return;
     const from = this.#shown;
     this.#shown = top.state;

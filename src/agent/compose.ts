@@ -19,6 +19,7 @@ import type { Cluster } from "../cluster/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { NodeConfig } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
+import { listLinks } from "../kernel/links.ts";
 import { applyMasquerade } from "../kernel/masquerade.ts";
 import { warmUpPodWiring } from "../kernel/pod-wiring.ts";
 import { enableForwarding } from "../kernel/sysctl.ts";
@@ -27,17 +28,23 @@ import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
+import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
+import { Handover } from "./handover.ts";
 import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
+import { Passwords } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { servicePages } from "./service-pages.ts";
 import { ServiceRoutes } from "./services.ts";
 import { nodeStatus } from "./status.ts";
+
+/** Between two looks at whether sessions that nobody asks for may go. */
+const HANDOVER_LOOK_MS = 500;
 
 export interface Agent {
   /** Leaves kernel routes, pods and, but on a machine that goes down, the peers' memory of us as they are. */
@@ -109,9 +116,21 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    routing.setPeers(drain.peers(peerConfigs(current.node)), [], listens(current.node));
+    const peers = handover.peers(current.node, routing.speaker, performance.now());
+    routing.setPeers(drain.peers(peers), [], listens(current.node));
     drain.holdDown();
+    clearTimeout(again);
+    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
   };
+  const handover = new Handover((node) =>
+    peerConfigs(
+      node,
+      (key) => passwords.of(key),
+      () => listLinks(),
+    ),
+  );
+  let again: NodeJS.Timeout | undefined;
+  const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const drain = new NodeDrain({
     log: log.child({ part: "drain" }),
     neighbors: () => routing.speaker.neighbors,
@@ -137,12 +156,19 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     settled: () => update(),
   });
   const pods = new Pods({ ...config, kubernetesPods, store, log: log.child({ part: "cni" }), changed: announce });
-  const configuration = new Configuration(config, store, log.child({ part: "config" }), (configured) => {
-    pods.configure(configured);
-    masquerade.set(configured);
-    routing.leaveAlone(allServiceRanges(configured.node.services));
-    services.configure(configured);
-    update();
+  const configuration = new Configuration({
+    config,
+    store,
+    log: log.child({ part: "config" }),
+    ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
+    changed(configured) {
+      pods.configure(configured);
+      masquerade.set(configured);
+      passwords.follow(configured.node.peers);
+      routing.leaveAlone(allServiceRanges(configured.node.services));
+      services.configure(configured);
+      update();
+    },
   });
   const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
   const status = () =>
@@ -151,8 +177,10 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       config: configuration.current?.node,
       startedAt,
       notReady: notReady(),
+      kept: handover.types(),
       problems: [
-        ...[configuration, masquerade, pods, networkList, services].flatMap((part) => [...part.problems]),
+        ...[configuration, passwords, masquerade, pods, networkList, services].flatMap((part) => [...part.problems]),
+        ...handover.problems(performance.now()),
         ...kubernetesProblems(kubernetes),
       ],
       drain: drain.status(pods.count),
@@ -193,6 +221,8 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     async stop() {
       configuration.stop();
       networkList.stop();
+      clearTimeout(again);
+      passwords.stop();
       pods.stop();
       await kubernetes?.node.stop();
       kubernetes?.pods.stop();

@@ -1,6 +1,7 @@
 /**
  * What holds for this node, as the resources say: read once, then followed. The last known goes on while etcd is away.
  */
+import type { Family } from "../../ipam/net/address.ts";
 import type { AddressWithLength } from "../../ipam/net/prefix.ts";
 import type { Pool } from "../../ipam/pool.ts";
 import type { Rules } from "../../ipam/rules.ts";
@@ -11,9 +12,10 @@ import { differs, type NodeFacts, registerNode } from "../config/node-registrati
 import { poolOf } from "../config/pools.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
 import { type ResourceView, watchResources } from "../config/resource-watch.ts";
-import { type Link, listLinks } from "../kernel/links.ts";
+import type { Link } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
-import { firstFound, isPodInterface } from "./node-address.ts";
+import { AddressDetection, type DetectionPorts } from "./address-detection.ts";
+import { isPodInterface } from "./node-address.ts";
 import { annotated, type KubernetesNodeView, kubernetesFacts } from "./node-object.ts";
 
 const FIRST_RETRY_MS = 250;
@@ -28,8 +30,19 @@ export interface Configured {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface ConfigurationOptions {
+  readonly config: AgentConfig;
+  readonly store: Store;
+  readonly log: Log;
+  /** Where the node's own addresses are looked for. */
+  readonly ports: DetectionPorts;
+  readonly changed: (configured: Configured) => void;
+}
+
 export class Configuration {
   readonly #config: AgentConfig;
+  readonly #addresses: AddressDetection;
+  readonly #links: () => readonly Link[];
   readonly #store: Store;
   readonly #log: Log;
   readonly #changed: (configured: Configured) => void;
@@ -39,16 +52,19 @@ export class Configuration {
   #stopped = false;
   #problemsLogged = "";
   #registering = false;
+  #registerWanted = false;
   #registeredAt = Number.NEGATIVE_INFINITY;
   #kubernetes: KubernetesNodeView | "absent" | undefined;
-  #registerAfter = false;
   current: Configured | undefined;
 
-  constructor(config: AgentConfig, store: Store, log: Log, changed: (configured: Configured) => void) {
+  constructor({ config, store, log, ports, changed }: ConfigurationOptions) {
     this.#config = config;
     this.#store = store;
     this.#log = log;
     this.#changed = changed;
+    this.#links = () => ports.links();
+    const again = () => void this.#registerAgain("the addresses of this node changed; registering them");
+    this.#addresses = new AddressDetection({ ...config, ports, log, changed: again });
   }
 
   get notReady(): string[] {
@@ -66,18 +82,21 @@ export class Configuration {
     const kubernetes = this.#kubernetes === "absent" ? [`Kubernetes has no Node ${this.#config.nodeName}`] : [];
     const annotations = typeof this.#kubernetes === "object" ? this.#kubernetes.settings.problems : [];
     const resources = [...(this.#view?.problems ?? []), ...(this.current?.node.problems ?? [])];
-    return [...away, ...kubernetes, ...annotations, ...resources];
+    return [...away, ...this.#addresses.problems, ...kubernetes, ...annotations, ...resources];
   }
 
   /** What Kubernetes says of this node. Without it, and while it cannot be asked, what is registered stays. */
   setKubernetesNode(node: KubernetesNodeView | "absent"): void {
     this.#kubernetes = node;
     const own = this.#view?.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
-    if (own !== undefined && differs(own, this.#facts())) void this.#registerChange();
+    if (own !== undefined && differs(own, this.#facts())) {
+      void this.#registerAgain("the Kubernetes Node changed; registering what it says", false);
+    }
   }
 
   /** Registers the node, however long that takes, then follows the resources. */
   async start(): Promise<void> {
+    await this.#addresses.start();
     for (let wait = FIRST_RETRY_MS; !this.#stopped; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
       if (await this.#register()) break;
       await new Promise((resolve) => setTimeout(resolve, wait).unref());
@@ -91,31 +110,23 @@ export class Configuration {
 
   stop(): void {
     this.#stopped = true;
+    this.#addresses.stop();
     this.#stopWatch?.();
   }
 
-  /** Somebody replaced or deleted the Node resource: what this agent knows goes back into it. */
-  async #registerAgain(): Promise<void> {
+  /** What this agent knows goes into the Node resource once more, until it is there. */
+  async #registerAgain(why: string, isRepair = true): Promise<void> {
+    this.#registerWanted = true;
     if (this.#registering || this.#stopped) return;
     this.#registering = true;
-    this.#log.warn("the Node resource lacks what this agent registered; writing it again");
-    // Two agents of one name would write it in turn as fast as etcd allows.
-    const wait = this.#registeredAt + AGAIN_MS - performance.now();
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
-    this.#registeredAt = performance.now();
-    await this.#register();
-    this.#registering = false;
-    if (this.#registerAfter) void this.#registerChange();
-  }
-
-  /** One after the other; what changes meanwhile is in the next. */
-  async #registerChange(): Promise<void> {
-    this.#registerAfter = true;
-    if (this.#registering || this.#stopped) return;
-    this.#registering = true;
-    while (this.#registerAfter) {
-      this.#registerAfter = false;
-      await this.#register();
+    this.#log[isRepair ? "warn" : "info"](why);
+    for (let waits = isRepair; this.#registerWanted && !this.#stopped; waits = true) {
+      this.#registerWanted = false;
+      // Two agents of one name would write it in turn as fast as etcd allows.
+      const wait = waits ? this.#registeredAt + AGAIN_MS - performance.now() : 0;
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref());
+      if (waits) this.#registeredAt = performance.now();
+      if (!(await this.#register())) this.#registerWanted = true;
     }
     this.#registering = false;
   }
@@ -124,7 +135,7 @@ export class Configuration {
     try {
       const registered = await registerNode(this.#store, this.#facts());
       if ("refusals" in registered) {
-        this.#problem(`the node cannot be registered: ${registered.refusals.join("; ")}`);
+        this.#problem(`node ${this.#config.nodeName} cannot be registered: ${registered.refusals.join("; ")}`);
         return false;
       }
       this.#registrationProblem = undefined;
@@ -142,14 +153,10 @@ export class Configuration {
   }
 
   #facts(): NodeFacts {
-    const { nodeName, labels } = this.#config;
+    const { nodeName, labels, asNumber } = this.#config;
     const node = typeof this.#kubernetes === "object" ? this.#kubernetes : undefined;
-    const links = listLinks();
-    const ipv4Address =
-      this.#config.ipv4Address ?? annotated(node?.settings.ipv4Address, links) ?? firstFound(links, 4);
-    const ipv6Address =
-      this.#config.ipv6Address ?? annotated(node?.settings.ipv6Address, links) ?? firstFound(links, 6);
-    const { asNumber } = this.#config;
+    const ipv4Address = this.#addressOf(4, node?.settings.ipv4Address);
+    const ipv6Address = this.#addressOf(6, node?.settings.ipv6Address);
     return {
       nodeName,
       labels,
@@ -160,10 +167,17 @@ export class Configuration {
     };
   }
 
+  /** What is given here wins over the annotation, that over what is detected. */
+  #addressOf(family: Family, annotation: string | undefined): AddressWithLength | undefined {
+    const source = family === 4 ? this.#config.ipv4Address : this.#config.ipv6Address;
+    const found = source.kind === "detected" ? annotated(annotation, this.#links()) : undefined;
+    return found ?? this.#addresses.of(family);
+  }
+
   #take(view: ResourceView): void {
     this.#view = view;
-    const { nodeName } = this.#config;
-    const node = resolveNode(view.snapshot, nodeName);
+    const { nodeName, routerID } = this.#config;
+    const node = resolveNode(view.snapshot, nodeName, routerID);
     const own = view.snapshot.nodes.find(({ metadata }) => metadata.name === nodeName);
     const { pools, ipamConfigurations, ipReservations } = view.snapshot;
     this.current = {
@@ -176,7 +190,9 @@ export class Configuration {
     if (!this.#config.log.levelGiven) this.#log.setLevel(node.logLevel ?? this.#config.log.level);
     // Whose Kubernetes Node is deleted goes away itself: somebody takes back what it holds.
     const leaves = own === undefined && this.#kubernetes === "absent";
-    if (!leaves && (own === undefined || differs(own, this.#facts()))) void this.#registerAgain();
+    if (!leaves && (own === undefined || differs(own, this.#facts()))) {
+      void this.#registerAgain("the Node resource lacks what this agent registered; writing it again");
+    }
     const problems = this.problems.join("\n");
     if (problems !== this.#problemsLogged) for (const problem of this.problems) this.#log.warn(problem);
     this.#problemsLogged = problems;

@@ -3,7 +3,6 @@ import { addressOf } from "../../ipam/net/address.ts";
 import { formatPrefix, prefixOf } from "../../ipam/net/prefix.ts";
 import type { Link } from "../kernel/links.ts";
 import { uplinkMtu } from "./configuration.ts";
-import { firstFound } from "./node-address.ts";
 import { originate } from "./originate.ts";
 
 const POOL = { cidr: prefixOf("10.244.0.0/16"), disableBGPExport: false };
@@ -55,7 +54,7 @@ const link = (index: number, name: string, addresses: string[], rest: Partial<Li
   ...rest,
 });
 
-describe("the node's address, where none is given (first-found)", () => {
+describe("the MTU of pods", () => {
   const links = [
     link(1, "lo", ["127.0.0.1", "::1"]),
     link(2, "docker0", ["172.17.0.1"]),
@@ -64,18 +63,12 @@ describe("the node's address, where none is given (first-found)", () => {
     link(4, "ovl0123456789a", ["169.254.1.1"]),
   ];
 
-  it("is the first usable one of the first interface that is the machine's own", () => {
-    expect(firstFound(links, 4)?.address).toEqual(addressOf("10.0.2.5"));
-    expect(firstFound(links, 6)?.address).toEqual(addressOf("fd00::5"));
-    expect(firstFound(links.slice(0, 2), 4)).toBeUndefined();
-  });
-
-  it("and pods get that link's MTU", () => {
+  it("is that of the link with the node's address", () => {
     expect(uplinkMtu(links, [{ address: addressOf("10.0.2.5"), length: 24 }])).toBe(9000);
     expect(uplinkMtu(links, [])).toBe(1500);
   });
 
-  it("and where the address is on lo, the least MTU of the ways out", () => {
+  it("is, where that address is on lo, the least of the ways out", () => {
     expect(uplinkMtu(links, [{ address: addressOf("127.0.0.1"), length: 8 }])).toBe(1500);
     expect(uplinkMtu([links[0] as Link, links[3] as Link], [{ address: addressOf("127.0.0.1"), length: 8 }])).toBe(
       9000,

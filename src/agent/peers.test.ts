@@ -5,9 +5,11 @@ import { Network } from "../../bgp/simulate/network.ts";
 import type { PathAttributes } from "../../bgp/wire/path-attributes.ts";
 import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
+import type { SecretKey } from "../config/peer-intent.ts";
 import { resolveNode } from "../config/resolve.ts";
 import type { Resource, ResourceSnapshot } from "../config/resource.ts";
 import { checkDocument } from "../config/schema/document.ts";
+import type { Password } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 
 type Spec = Record<string, unknown>;
@@ -31,7 +33,9 @@ function resolve(resources: readonly Resource[], name: string) {
   return resolveNode(snapshot, name);
 }
 
-const configsOf = (resources: readonly Resource[], name = "n1") => peerConfigs(resolve(resources, name));
+const SECRETS: Readonly<Record<string, Password>> = { "bgp/tor": { value: "s3cret" } };
+const passwordOf = ({ name, key }: SecretKey) => SECRETS[`${name}/${key}`] ?? { missing: `no ${name}/${key}` };
+const configsOf = (resources: readonly Resource[], name = "n1") => peerConfigs(resolve(resources, name), passwordOf);
 
 function only(configs: readonly PeerConfig[]): PeerConfig {
   expect(configs).toHaveLength(1);
@@ -66,6 +70,43 @@ describe("a peer of a node", () => {
       exportChain: { filters: [], otherwise: "Accept", tags: [] },
       requiresPolicy: false,
     });
+  });
+
+  it("has the password of its Secret, and is held down without: never a session without protection", () => {
+    const protectedBy = (key: string) => peer({ password: { secretKeyRef: { name: "bgp", key } } });
+    const known = only(configsOf([node(1), protectedBy("tor")]));
+    expect(known).toMatchObject({ password: "s3cret" });
+    expect(known.held).toBeUndefined();
+    const missing = only(configsOf([node(1), protectedBy("other")]));
+    expect(missing).toMatchObject({ password: undefined, held: "no password: no bgp/other" });
+    expect(changeNeeds(missing, known)).toBe("new session");
+    expect(changeNeeds(known, missing)).toBe("new session");
+    const mesh = resource("BGPConfiguration", "default", {
+      nodeMeshPassword: { secretKeyRef: { name: "bgp", key: "tor" } },
+    });
+    expect(configsOf([node(1), node(2), node(3), mesh]).map(({ password }) => password)).toEqual(["s3cret", "s3cret"]);
+  });
+
+  it("is led back over its own uplink where the kernel chooses the source of the session", () => {
+    const uplink = (name: string, n: number) => ({
+      ...{ index: n, name, up: true, carrier: true, mtu: 1500, mac: "02:00:00:00:00:01" },
+      addresses: [
+        { address: addressOf(`10.3.${n}.2`), length: 30 },
+        { address: addressOf(`fd00:3:${n}::2`), length: 64 },
+      ],
+    });
+    const dual = node(1, { ipv6Address: "fd00::1/64" });
+    const of = (peerIP: string, spec: Spec) =>
+      only(
+        peerConfigs(resolve([dual, peer({ peerIP, ...spec })], "n1"), passwordOf, () => [
+          uplink("eth0", 1),
+          uplink("eth1", 2),
+        ]),
+      ).localAddresses;
+    expect(of("10.3.2.1", { sourceAddress: "None" })).toEqual({ 6: addressOf("fd00:3:2::2") });
+    expect(of("fd00:3:1::1", { sourceAddress: "None" })).toEqual({ 4: addressOf("10.3.1.2") });
+    expect(of("192.0.2.1", { sourceAddress: "None" })).toEqual({ 6: addressOf("fd00::1") });
+    expect(of("10.3.2.1", {})).toEqual({ 4: addressOf("10.0.0.1"), 6: addressOf("fd00::1") });
   });
 
   it("has every term that the BGPPeer gives", () => {

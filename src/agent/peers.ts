@@ -4,9 +4,14 @@ import type { FilterChain, Tag } from "../../bgp/policy/chain.ts";
 import { compileFilter, compileTag, missingFilter } from "../../bgp/policy/compile-filter.ts";
 import type { Filter } from "../../bgp/policy/filter.ts";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
-import type { Address, Family } from "../../ipam/net/address.ts";
+import { type Address, type Family, familyOf } from "../../ipam/net/address.ts";
+import { hostPrefix } from "../../ipam/net/prefix.ts";
+import type { SecretKey } from "../config/peer-intent.ts";
 import type { NodeConfig, PeerIntent } from "../config/resolve.ts";
 import { allServiceRanges } from "../config/services.ts";
+import type { Link } from "../kernel/links.ts";
+import { ownAddresses } from "../speaker/own-addresses.ts";
+import type { Password } from "./passwords.ts";
 import { reflectedRoutes } from "./reflected-routes.ts";
 
 /** As the resources have it, for the speaker as a whole. */
@@ -24,7 +29,11 @@ export function speakerSettings({ pathChoice }: NodeConfig): SpeakerSettings {
  * and a router hears of each block from its owner alone. A route reflector passes routes of the pools on besides. See
  * docs/decisions/announce-own-routes-only.md.
  */
-export function peerConfigs(config: NodeConfig): PeerConfig[] {
+export function peerConfigs(
+  config: NodeConfig,
+  passwordOf: (key: SecretKey) => Password,
+  links: () => readonly Link[] = () => [],
+): PeerConfig[] {
   const localAddresses: { 4?: Address; 6?: Address } = {};
   if (config.ipv4 !== undefined) localAddresses[4] = config.ipv4.address;
   if (config.ipv6 !== undefined) localAddresses[6] = config.ipv6.address;
@@ -40,7 +49,7 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     sourceAddress: peer.sourceAddress,
     device: undefined,
     passive: peer.passive,
-    password: undefined,
+    ...protection(peer, passwordOf),
     ttlSecurity: peer.ttlSecurity,
     ttl: peer.ttl,
     families: peer.families ?? familiesWith(localAddresses, peer.extendedNextHop === true),
@@ -48,6 +57,7 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     keepaliveTime: peer.keepaliveTime,
     connectRetryTime: peer.connectRetryTime ?? 5,
     restartTime: peer.maxRestartTime,
+    endsQuietly: "on change",
     longLivedStaleTime: peer.longLivedRestartTime,
     // A reflector's clients choose between the paths themselves, so that ECMP survives it.
     addPath: { send: peer.addPath?.send ?? peer.reflection !== undefined, receive: peer.addPath?.receive ?? true },
@@ -55,7 +65,7 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     extendedNextHop: peer.extendedNextHop ?? false,
     role: peer.role,
     strictRole: peer.strictRole ?? false,
-    localAddresses,
+    localAddresses: peer.sourceAddress === undefined ? onTheLink(peer, localAddresses, links()) : localAddresses,
     nextHopMode: peer.nextHopMode,
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
     removePrivateAs: peer.removePrivateAS ?? false,
@@ -68,6 +78,25 @@ export function peerConfigs(config: NodeConfig): PeerConfig[] {
     maxPrefixes: peer.maxPrefixes,
     maxPrefixesOut: undefined,
   }));
+}
+
+/** A session that was to be protected never comes up without. */
+function protection(
+  { password }: PeerIntent,
+  passwordOf: (key: SecretKey) => Password,
+): Pick<PeerConfig, "password" | "held"> {
+  if (password === undefined) return { password: undefined };
+  const found = passwordOf(password);
+  return "value" in found ? { password: found.value } : { password: undefined, held: `no password: ${found.missing}` };
+}
+
+/**
+ * Where the kernel chooses our end of the session, that is what the peer is given as next hop: with a session per
+ * uplink, each leads back over its own. In the other family it is the address on the same link, if there is one.
+ */
+function onTheLink(peer: PeerIntent, own: PeerConfig["localAddresses"], links: readonly Link[]) {
+  const { [familyOf(peer.address)]: _ours, ...other } = own;
+  return { ...other, ...ownAddresses(hostPrefix(peer.address), undefined, links) };
 }
 
 function familiesWith(own: PeerConfig["localAddresses"], extendedNextHop: boolean): Family[] {

@@ -9,6 +9,8 @@ import type { DrainStatus } from "./node-drain.ts";
 export interface NodeStatusInput {
   readonly node: string;
   readonly config: NodeConfig | undefined;
+  /** Name and type of sessions that no resource asks for any more. */
+  readonly kept: readonly (readonly [string, string])[];
   readonly startedAt: string;
   readonly notReady: readonly string[];
   readonly problems: readonly string[];
@@ -22,7 +24,10 @@ export interface NodeStatusInput {
 
 export function nodeStatus(input: NodeStatusInput): object {
   const { config, notReady } = input;
-  const types = new Map((config?.peers ?? []).map(({ name, type }) => [name, type]));
+  const types = new Map<string, string>([
+    ...(config?.peers ?? []).map(({ name, type }) => [name, type] as const),
+    ...input.kept,
+  ]);
   return {
     node: input.node,
     asNumber: config?.asNumber,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { addressOf } from "../../ipam/net/address.ts";
+import { formatPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { type ConfigSources, readAgentConfig, readClientConfig } from "./agent-config.ts";
 import { SETTINGS } from "./agent-settings.ts";
 
@@ -19,6 +20,8 @@ describe("the agent's configuration", () => {
   it("needs nothing but etcd", () => {
     expect(configOf(ETCD)).toEqual({
       nodeName: "host-1",
+      ipv4Address: { kind: "detected", method: { kind: "first-found" } },
+      ipv6Address: { kind: "detected", method: { kind: "first-found" } },
       socket: "/run/overland/agent.sock",
       stateDir: "/var/lib/overland",
       http: { host: "127.0.0.1", port: 9179 },
@@ -61,7 +64,7 @@ reclaim: {grace: 30s, interval: 1m, blockIdle: 1h}
 log: {level: debug, file: /var/log/o}
 `);
     const { ipv4Address, ipv6Address, ...rest } = config;
-    expect([ipv4Address, ipv6Address].map((one) => one && formatPrefix(one))).toEqual([
+    expect([ipv4Address, ipv6Address].map((one) => one.kind === "given" && formatPrefix(one as Prefix))).toEqual([
       "10.10.1.11/24",
       "fd00:10:1::11/64",
     ]);
@@ -111,6 +114,46 @@ log: {level: debug, file: /var/log/o}
     });
   });
 
+  it("finds the node's addresses as Calico's variables say", () => {
+    const detected = (env: Record<string, string>) => {
+      const { ipv4Address, ipv6Address } = configOf(ETCD, { env });
+      return [ipv4Address, ipv6Address];
+    };
+    const firstFound = { kind: "detected", method: { kind: "first-found" } };
+    expect(detected({})).toEqual([firstFound, firstFound]);
+    expect(detected({ IP: "autodetect", IP6: "none" })).toEqual([firstFound, { kind: "none" }]);
+    expect(detected({ IP: "10.0.0.1", IP_AUTODETECTION_METHOD: "first-found" })[0]).toEqual({
+      kind: "given",
+      address: addressOf("10.0.0.1"),
+    });
+    expect(
+      detected({ IP_AUTODETECTION_METHOD: "interface=eth.*,bond0", IP6_AUTODETECTION_METHOD: "cidr=fd00::/8" }),
+    ).toEqual([
+      { kind: "detected", method: { kind: "interface", names: [/eth.*/, /bond0/] } },
+      { kind: "detected", method: { kind: "cidr", prefixes: [prefixOf("fd00::/8")] } },
+    ]);
+    expect(detected({ IP_AUTODETECTION_METHOD: "can-reach=www.example.com" })[0]).toEqual({
+      kind: "detected",
+      method: { kind: "can-reach", destination: "www.example.com" },
+    });
+    const { asNumber, routerID } = configOf(ETCD, { env: { AS: "65001", CALICO_ROUTER_ID: "10.9.9.9" } });
+    expect([asNumber, routerID]).toEqual([65001, addressOf("10.9.9.9")]);
+    expect(configOf(ETCD, { env: { CALICO_ROUTER_ID: "hash" } }).routerID).toBe("hash");
+  });
+
+  it.each([
+    ["first", "is not one of first-found, can-reach=DESTINATION"],
+    ["first-found=eth0", "first-found takes no value; write first-found alone"],
+    ["can-reach", "can-reach needs an address or a name"],
+    ["interface=eth0,", "interface needs names"],
+    ["skip-interface=eth(", "skip-interface: Invalid regular expression"],
+    ["cidr=10.0.0.1/8", "cidr: 10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8?"],
+  ])("refuses the method %s", (method, why) => {
+    const result = read(ETCD, { env: { IP_AUTODETECTION_METHOD: method } });
+    expect("faults" in result ? result.faults : []).toEqual([expect.stringContaining(why)]);
+    expect("faults" in result ? result.faults[0] : "").toMatch(/^\$IP_AUTODETECTION_METHOD: /);
+  });
+
   it("names the source, the line and the field of every fault at once", () => {
     const file = `nodeName: Rack_1
 sockets: /x
@@ -122,14 +165,17 @@ labels: [a]
 `;
     const sources = {
       env: { OVERLAND_AS_NUMBER: "0" },
-      flags: { ipv4Address: "10.0.0.1", http: "9179", ipv6Address: "10.0.0.1/8" },
+      flags: { ipv4Address: "10.0.0", http: "9179", ipv6Address: "10.0.0.1/8", routerID: "0.0.0.0" },
     };
     const result = read(file, sources);
     expect("faults" in result ? [...result.faults].sort() : []).toEqual([
       '$OVERLAND_AS_NUMBER: 0 is not an AS number: 1 to 4294967295, or dotted "high.low" with halves up to 65535',
       '--http: "9179" is not an address and a port such as 127.0.0.1:9179 or [::1]:9179, nor "off"',
-      '--ipv4-address: "10.0.0.1" lacks its prefix length such as /24',
-      '--ipv6-address: "10.0.0.1/8" is not an IPv6 address; expected one such as fd00:10:1::11/64',
+      '--ipv4-address: "10.0.0" is not an address with its prefix length such as 10.10.1.11/24; ' +
+        'nor "autodetect" or "none"',
+      '--ipv6-address: "10.0.0.1/8" is not an IPv6 address; expected one such as fd00:10:1::11/64; ' +
+        'nor "autodetect" or "none"',
+      '--router-id: "0.0.0.0" is not a router ID: four octets such as 10.0.0.1, or "hash" to make one of the node\'s name',
       'a.yaml:1: nodeName: "Rack_1" is not a name: lower-case letters, ' +
         'digits, "-" and ".", starting and ending with a letter or digit',
       "a.yaml:2: sockets: unknown field; did you mean socket?",

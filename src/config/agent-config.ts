@@ -3,8 +3,10 @@
  *
  * All faults are found at once, and each names where the value came from: a flag, a variable, or a line of the file.
  */
-import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
+import { type Address, addressOf } from "../../ipam/net/address.ts";
+import { parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { AGENT_CONFIG_FILE, AGENT_DEFAULTS, SETTINGS, type Setting } from "./agent-settings.ts";
+import { type DetectionMethod, readDetectionMethod } from "./detection-method.ts";
 import { parseDuration } from "./duration.ts";
 import { type Fault, faultText } from "./fault.ts";
 import { readPeerAddress } from "./peer-address.ts";
@@ -25,10 +27,11 @@ export interface AgentConfig {
   readonly kubernetes?: KubernetesConfig;
   /** Labels for this node's Node resource. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Undefined: to be detected. */
-  readonly ipv4Address?: AddressWithLength;
-  readonly ipv6Address?: AddressWithLength;
+  readonly ipv4Address: AddressSource;
+  readonly ipv6Address: AddressSource;
   readonly asNumber?: number;
+  /** "hash": made of the node's name. Undefined: the IPv4 address. */
+  readonly routerID?: Address | "hash";
   readonly reclaim: { readonly graceMs: number; readonly intervalMs: number; readonly blockIdleMs: number };
   /** Undefined: somebody else writes the network list. */
   readonly cni?: CniConfig;
@@ -39,6 +42,13 @@ export interface AgentConfig {
     readonly file?: string;
   };
 }
+
+/** Where a node's own address comes from. */
+export type AddressSource =
+  /** Without a length: that of the interface that has it. */
+  | { readonly kind: "given"; readonly address: Address; readonly length?: number }
+  | { readonly kind: "none" }
+  | { readonly kind: "detected"; readonly method: DetectionMethod };
 
 /** Named as openEtcdStore takes them. */
 export interface EtcdConfig {
@@ -84,8 +94,6 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
   const nodeName = values.nodeName ?? sources.hostname.toLowerCase();
   const faults = [...etcdFaults(values), ...(values.nodeName === undefined ? hostnameFaults(nodeName) : [])];
   if (faults.length > 0) return { faults };
-  const ipv4Address = values.ipv4Address === undefined ? undefined : parseAddressWithLength(values.ipv4Address);
-  const ipv6Address = values.ipv6Address === undefined ? undefined : parseAddressWithLength(values.ipv6Address);
   const http = httpOf(values.http ?? AGENT_DEFAULTS.http);
   const cni = cniOf(values);
   const kubernetes = kubernetesOf(values, sources.env);
@@ -97,9 +105,12 @@ export function readAgentConfig(sources: ConfigSources): ConfigResult<AgentConfi
     etcd: values.etcd as EtcdConfig,
     ...(kubernetes !== undefined && { kubernetes }),
     labels: values.labels ?? {},
-    ...(ipv4Address !== undefined && { ipv4Address }),
-    ...(ipv6Address !== undefined && { ipv6Address }),
+    ipv4Address: addressSource(values.ipv4Address, values.ipv4AutodetectionMethod),
+    ipv6Address: addressSource(values.ipv6Address, values.ipv6AutodetectionMethod),
     ...(values.asNumber !== undefined && { asNumber: values.asNumber }),
+    ...(values.routerID !== undefined && {
+      routerID: values.routerID === "hash" ? ("hash" as const) : addressOf(values.routerID),
+    }),
     reclaim: {
       graceMs: parseDuration(values.reclaim?.grace ?? AGENT_DEFAULTS.reclaimGrace) as number,
       intervalMs: parseDuration(values.reclaim?.interval ?? AGENT_DEFAULTS.reclaimInterval) as number,
@@ -232,6 +243,14 @@ function cniOf({ cni }: AgentSettings): CniConfig | undefined {
   if (cni?.confDir === undefined) return undefined;
   const { confDir, binDir = AGENT_DEFAULTS.cniBinDir, template } = cni;
   return { confDir, binDir, ...(template !== undefined && { template }) };
+}
+
+function addressSource(text = "autodetect", method = "first-found"): AddressSource {
+  if (text === "none") return { kind: "none" };
+  if (text !== "autodetect") {
+    return { kind: "given", ...(parseAddressWithLength(text) ?? { address: addressOf(text) }) };
+  }
+  return { kind: "detected", method: readDetectionMethod(method) as DetectionMethod };
 }
 
 function httpOf(text: string): { host: string; port: number } | undefined {

@@ -71,9 +71,24 @@ export const SETTINGS: readonly Setting[] = [
   ...ETCD_SETTINGS,
   ...KUBERNETES_SETTINGS,
   own("labels", "labels", "KEY=VALUE,...", "labels of this node", labels),
-  own("ipv4Address", "ipv4-address", "ADDRESS/LENGTH", "IPv4 address of this node"),
-  own("ipv6Address", "ipv6-address", "ADDRESS/LENGTH", "IPv6 address of this node"),
-  own("asNumber", "as-number", "AS", "AS of this node", number),
+  calico("ipv4Address", "ipv4-address", "ADDRESS", 'IPv4 address of this node, "autodetect" or "none"', "IP"),
+  calico("ipv6Address", "ipv6-address", "ADDRESS", 'IPv6 address of this node, "autodetect" or "none"', "IP6"),
+  calico(
+    "ipv4AutodetectionMethod",
+    "ipv4-autodetection-method",
+    "METHOD",
+    "first-found, can-reach=, interface=, skip-interface=, cidr= or kubernetes-internal-ip: how IPv4 is detected",
+    "IP_AUTODETECTION_METHOD",
+  ),
+  calico(
+    "ipv6AutodetectionMethod",
+    "ipv6-autodetection-method",
+    "METHOD",
+    "the same for the IPv6 address",
+    "IP6_AUTODETECTION_METHOD",
+  ),
+  calico("asNumber", "as-number", "AS", "AS of this node", "AS", number),
+  calico("routerID", "router-id", "ID", 'router ID of this node, or "hash": made of its name', "CALICO_ROUTER_ID"),
   own("reclaim.grace", "reclaim-grace", "DURATION", "between the two looks that make a leak certain"),
   own("reclaim.interval", "reclaim-interval", "DURATION", "between comparisons of what is held with what is there"),
   own("reclaim.blockIdle", "block-idle", "DURATION", "after this long an empty block goes back to its pool"),
@@ -86,6 +101,12 @@ export const SETTINGS: readonly Setting[] = [
 
 function own(path: string, flag: string, value: string, help: string, read = asIs): Setting {
   return { path, flag, value, help, env: [`OVERLAND_${flag.toUpperCase().replaceAll("-", "_")}`], read };
+}
+
+/** One that Calico has too, by the variable it has there. */
+function calico(path: string, flag: string, value: string, help: string, variable: string, read = asIs): Setting {
+  const setting = own(path, flag, value, help, read);
+  return { ...setting, env: [...setting.env, variable] };
 }
 
 function etcd(field: string, flag: string, value: string, help: string, variable: string): Setting {

@@ -6,6 +6,7 @@ import { type Address, type Family, parseAddress } from "../../ipam/net/address.
 import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { secondsOf } from "./duration.ts";
 import type { BGPConfigurationSpec, BGPFilterSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
+import type { PasswordSource } from "./schema/password.ts";
 
 export const DEFAULTS = {
   asNumber: 64512,
@@ -50,9 +51,16 @@ export interface KnownNode {
   readonly settings: NodeSettings;
 }
 
+export interface Mesh {
+  readonly enabled: boolean;
+  /** Seconds. */
+  readonly maxRestartTime: number;
+  readonly password?: PasswordSource;
+}
+
 /** What holds for the cluster, and every node with its own AS, addresses and settings worked out. */
 export interface Cluster {
-  readonly mesh: { readonly enabled: boolean; readonly maxRestartTime: number };
+  readonly mesh: Mesh;
   readonly nodes: readonly KnownNode[];
   /** BGPFilters by name. */
   readonly filters: ReadonlyMap<string, BGPFilterSpec>;
@@ -78,6 +86,7 @@ export function clusterOf(snapshot: ResourceSnapshot): Cluster {
     mesh: {
       enabled: global.nodeToNodeMeshEnabled ?? true,
       maxRestartTime: secondsOf(global.nodeMeshMaxRestartTime ?? DEFAULTS.maxRestartTime),
+      ...(global.nodeMeshPassword !== undefined && { password: global.nodeMeshPassword }),
     },
     nodes,
   };

@@ -1,6 +1,6 @@
 /** A node's own entry: what its agent knows about it, written over what others may have added. */
 import { isDeepStrictEqual } from "node:util";
-import { formatPrefix } from "../../ipam/net/prefix.ts";
+import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
 import type { Store } from "../../ipam/store.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import type { SourcedResource } from "./manifest.ts";
@@ -10,10 +10,12 @@ import { checkDocument } from "./schema/document.ts";
 import { pathText } from "./schema/problem.ts";
 
 /** The part of the agent's configuration that other nodes see; addresses are given once detected. */
-export type NodeFacts = Pick<AgentConfig, "nodeName" | "labels" | "ipv4Address" | "ipv6Address" | "asNumber"> & {
+export interface NodeFacts extends Pick<AgentConfig, "nodeName" | "labels" | "asNumber"> {
+  readonly ipv4Address?: AddressWithLength;
+  readonly ipv6Address?: AddressWithLength;
   /** Of the Kubernetes Node; absent: not known now, and what it said before stays. */
   readonly kubernetes?: KubernetesFacts;
-};
+}
 
 /** The agent's own configuration goes before them. */
 export interface KubernetesFacts {

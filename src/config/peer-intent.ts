@@ -6,6 +6,8 @@ export interface PeerIntent extends PeerTerms {
   /** `mesh/<node>`, `<bgppeer>`, or `<bgppeer>/<node>` for a peering by peerSelector. */
   readonly name: string;
   readonly type: "node-to-node mesh" | "node specific" | "global";
+  /** Name of the node on the other side; undefined: somebody else. */
+  readonly node?: string;
   readonly address: Address;
   readonly port: number;
   /** AS of the other side. */
@@ -55,8 +57,16 @@ export interface PeerTerms {
   readonly removePrivateAS?: boolean;
   readonly gracefulShutdown?: boolean;
   readonly maxPrefixes?: PrefixLimit;
+  /** TCP MD5; undefined: none. */
+  readonly password?: SecretKey;
   /** In the order in which they are asked. */
   readonly filters?: readonly NamedFilter[];
+}
+
+/** A key of a Secret in the agent's namespace. */
+export interface SecretKey {
+  readonly name: string;
+  readonly key: string;
 }
 
 export type Role = "provider" | "customer" | "peer" | "rs" | "rs-client";

@@ -2,8 +2,9 @@
 import type { Family } from "../../ipam/net/address.ts";
 import { DEFAULTS, type NodeSettings } from "./cluster.ts";
 import { secondsOf } from "./duration.ts";
-import type { PeerTerms, Role } from "./peer-intent.ts";
+import type { PeerTerms, Role, SecretKey } from "./peer-intent.ts";
 import type { BGPFilterSpec, BGPPeerSpec } from "./resource.ts";
+import type { PasswordSource } from "./schema/password.ts";
 
 const DEFAULT_RESTART_AFTER = 300;
 
@@ -45,8 +46,13 @@ export function peerTerms(
     ...(external && externalTerms(spec, end)),
     ...(end === "own" && spec.gracefulShutdown === true && { gracefulShutdown: true }),
     ...(spec.maxPrefixes !== undefined && { maxPrefixes: prefixLimit(spec.maxPrefixes) }),
+    ...(spec.password !== undefined && { password: secretKeyOf(spec.password) }),
     ...(named.length > 0 && { filters: named.map((name) => ({ name, spec: filters.get(name) })) }),
   };
+}
+
+export function secretKeyOf({ secretKeyRef: { name, key } }: PasswordSource): SecretKey {
+  return { name, key };
 }
 
 /** Those of the spec's fields that say nothing on a session inside the AS. */

@@ -20,7 +20,7 @@ import { matches, parseSelector } from "../../ipam/selector.ts";
 import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode } from "./cluster.ts";
 import { readPeerAddress } from "./peer-address.ts";
 import type { PeerIntent, PeerTerms } from "./peer-intent.ts";
-import { type End, type Ends, externalOnly, peerTerms } from "./peer-terms.ts";
+import { type End, type Ends, externalOnly, peerTerms, secretKeyOf } from "./peer-terms.ts";
 import type { BGPPeerResource } from "./resource.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -101,6 +101,7 @@ class PeerCollection implements PeerSet {
     this.#add({
       name: peering.name,
       type: peering.type,
+      ...(owner !== undefined && { node: owner.name }),
       address,
       port,
       ...ends,
@@ -126,6 +127,7 @@ class PeerCollection implements PeerSet {
     this.#add({
       name: `${peering.name}/${node.name}`,
       type: peering.type,
+      node: node.name,
       address: addressOfFamily(node, family) as Address,
       port: node.settings.listenPort,
       ...ends,
@@ -143,9 +145,11 @@ class PeerCollection implements PeerSet {
       this.#say(`mesh: ${noCommonFamily(this.#me, node)}`);
       return;
     }
+    const { password } = this.#cluster.mesh;
     this.#add({
       name: `mesh/${node.name}`,
       type: "node-to-node mesh",
+      node: node.name,
       address: addressOfFamily(node, family) as Address,
       port: node.settings.listenPort,
       asNumber: node.asNumber,
@@ -157,6 +161,7 @@ class PeerCollection implements PeerSet {
       maxRestartTime: this.#cluster.mesh.maxRestartTime,
       nextHopMode: "Auto",
       numAllowedLocalASNumbers: 0,
+      ...(password !== undefined && { password: secretKeyOf(password) }),
     });
   }
 

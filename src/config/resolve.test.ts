@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { formatAddress } from "../../ipam/net/address.ts";
+import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { type NodeConfig, type PeerIntent, resolveNode } from "./resolve.ts";
 import type { Resource, ResourceSnapshot } from "./resource.ts";
 import { checkDocument } from "./schema/document.ts";
@@ -61,6 +61,7 @@ describe("the mesh", () => {
     expect(terms).toEqual({
       name: "mesh/n3",
       type: "node-to-node mesh",
+      node: "n3",
       port: 179,
       asNumber: 64512,
       localASNumber: 64512,
@@ -268,6 +269,18 @@ describe("a node", () => {
     expect(alone.routerID).not.toEqual(
       resolve([node("n", undefined, {}, { ipv6Address: "fd00::2/64" })], "n").routerID,
     );
+  });
+
+  it("has the router ID that its agent was given, or one made of its name", () => {
+    const resources = snapshot([node("m", "10.192.0.2"), node("n3", "10.192.0.3")]);
+    const id = (own?: Address | "hash") => formatAddress(resolveNode(resources, "m", own).routerID);
+    expect([id(), id(addressOf("10.9.9.9"))]).toEqual(["10.192.0.2", "10.9.9.9"]);
+    expect(id("hash")).toBe(
+      formatAddress(resolveNode(snapshot([node("m", undefined, {}, { asNumber: 64512 })]), "m").routerID),
+    );
+    expect(resolveNode(resources, "m", addressOf("10.192.0.3")).problems).toEqual([
+      "node n3 has the router ID 10.192.0.3 too; sessions between the two fail",
+    ]);
   });
 
   it("that is not registered, or has no address, has no peers, and a problem says why", () => {

@@ -22,6 +22,8 @@ export interface NodeConfig {
   readonly listenPort: number;
   readonly ipv4?: AddressWithLength;
   readonly ipv6?: AddressWithLength;
+  /** Every registered node and its addresses, as text. */
+  readonly nodes: ReadonlyMap<string, readonly string[]>;
   /** Sorted by name within: BGPPeers with an address, BGPPeers with a selector, the mesh. */
   readonly peers: readonly PeerIntent[];
   /** What keeps something that was asked for from happening, in words. */
@@ -45,8 +47,12 @@ export interface ReflectedPool {
   readonly disableBGPExport: boolean;
 }
 
-/** The node need not be known yet: it then has no peers, and a problem says so. */
-export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeConfig {
+/**
+ * The node need not be known yet: it then has no peers, and a problem says so.
+ *
+ * @param ownRouterID of this node alone; "hash": made of its name
+ */
+export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRouterID?: Address | "hash"): NodeConfig {
   const cluster = clusterOf(snapshot);
   const me = cluster.nodes.find((node) => node.name === nodeName) ?? unknownNode(snapshot, nodeName);
   const registered = snapshot.nodes.some((node) => node.metadata.name === nodeName);
@@ -55,7 +61,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
   else if (me.ipv4 === undefined && me.ipv6 === undefined) {
     problems.push(`node ${nodeName} has no address: give its Node spec.bgp.ipv4Address or ipv6Address`);
   }
-  const routerID = routerIDOf(me);
+  const routerID = ownRouterID === "hash" ? hashOf(me.name) : (ownRouterID ?? routerIDOf(me));
   problems.push(...sameRouterID(cluster, me, routerID));
   const resolved = registered ? resolvePeers(cluster, snapshot.bgpPeers, me) : { peers: [], problems: [] };
   if (me.clusterID !== undefined && resolved.peers.length === 0 && snapshot.nodes.length > 1) {
@@ -71,6 +77,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
     listenPort,
     ...(me.ipv4 !== undefined && { ipv4: me.ipv4 }),
     ...(me.ipv6 !== undefined && { ipv6: me.ipv6 }),
+    nodes: new Map(cluster.nodes.map((node) => [node.name, addressesOf(node)])),
     peers: resolved.peers,
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
@@ -83,6 +90,10 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string): NodeC
   };
 }
 
+function addressesOf({ ipv4, ipv6 }: KnownNode): string[] {
+  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address)));
+}
+
 function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
   return pools.map(({ metadata: { name }, spec: { cidr, disableBGPExport } }) => {
     return { name, prefix: prefixOf(cidr), disableBGPExport };
@@ -91,9 +102,12 @@ function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
 
 // RFC 6286: any four octets but zero, different from every other speaker's in the AS.
 function routerIDOf(node: KnownNode): Address {
-  if (node.ipv4 !== undefined) return node.ipv4.address;
+  return node.ipv4?.address ?? hashOf(node.name);
+}
+
+function hashOf(name: string): Address {
   let hash = 0x811c9dc5; // FNV-1a
-  for (const octet of new TextEncoder().encode(node.name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
   return hash === 0 ? addressOf("0.0.0.1") : Uint8Array.of(hash >>> 24, hash >>> 16, hash >>> 8, hash);
 }
 

@@ -29,6 +29,8 @@ export type RouteEventKind = "new" | "replaced" | "gone";
 export interface KernelListener {
   link?(event: LinkEvent): void;
   addressGone?(interfaceIndex: number): void;
+  /** An address came, or one that is there has changed. */
+  addressNew?(interfaceIndex: number): void;
   /** The view is valid during the call. */
   route?(kind: RouteEventKind, route: RouteView): void;
   /** A nexthop object is gone, and with it every route that used it; or it leads elsewhere, and they with it. */
@@ -41,7 +43,8 @@ export interface KernelListener {
 export function watchKernel(listener: KernelListener, options: EventStreamOptions = {}): () => void {
   let groups = 0;
   if (listener.link !== undefined) groups |= nl.RTMGRP_LINK;
-  if (listener.addressGone !== undefined) groups |= nl.RTMGRP_IPV4_IFADDR | nl.RTMGRP_IPV6_IFADDR;
+  if ((listener.addressGone ?? listener.addressNew) !== undefined)
+    groups |= nl.RTMGRP_IPV4_IFADDR | nl.RTMGRP_IPV6_IFADDR;
   if (listener.route !== undefined) groups |= nl.RTMGRP_IPV4_ROUTE | nl.RTMGRP_IPV6_ROUTE;
   if (listener.nextHopChanged !== undefined) groups |= nl.RTMGRP_NEXTHOP;
   const view = new RouteView();
@@ -56,6 +59,8 @@ export function watchKernel(listener: KernelListener, options: EventStreamOption
         // A family: what a bridge or another protocol has to say of one of its ports.
         if (octets[start] !== nl.AF_UNSPEC) return;
         return listener.link?.(readLinkEvent(type, octets, start));
+      case nl.RTM_NEWADDR:
+        return listener.addressNew?.(readU32(octets, start + 4));
       case nl.RTM_DELADDR:
         return listener.addressGone?.(readU32(octets, start + 4));
       case nl.RTM_NEWNEXTHOP:

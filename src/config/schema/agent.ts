@@ -1,8 +1,10 @@
 /** What the agent's settings may be, in the shape of its file. */
 import { z } from "zod";
+import { isUnspecified, parseAddress } from "../../../ipam/net/address.ts";
+import { readDetectionMethod } from "../detection-method.ts";
 import { parseDuration } from "../duration.ts";
 import { readPeerAddress } from "../peer-address.ts";
-import { asNumber, name, nodeAddress, text } from "./fields.ts";
+import { asNumber, name, nodeAddressFault, text } from "./fields.ts";
 import { shown } from "./problem.ts";
 
 // sockaddr_un has 108 octets, the last of them zero.
@@ -43,6 +45,17 @@ const time = text((value) => {
   return ms >= 1000 && ms <= 86_400_000 ? undefined : `${shown(value)} is out of range; from 1s to 24h is allowed`;
 });
 
+const detectionMethod = text((value) => {
+  const method = readDetectionMethod(value);
+  return "error" in method ? `${shown(value)}: ${method.error}` : undefined;
+});
+
+const routerID = text((value) => {
+  const octets = parseAddress(value);
+  if (value === "hash" || (octets?.length === 4 && !isUnspecified(octets))) return undefined;
+  return `${shown(value)} is not a router ID: four octets such as 10.0.0.1, or "hash" to make one of the node's name`;
+});
+
 export const agentSettingsSchema = z.strictObject({
   nodeName: name.exactOptional(),
   socket: socketPath.exactOptional(),
@@ -62,8 +75,11 @@ export const agentSettingsSchema = z.strictObject({
     .strictObject({ kubeconfig: file.exactOptional(), namespace: namespaceName.exactOptional() })
     .exactOptional(),
   labels: z.record(z.string(), z.string()).exactOptional(),
-  ipv4Address: interfaceAddress(4).exactOptional(),
-  ipv6Address: interfaceAddress(6).exactOptional(),
+  ipv4Address: addressSource(4).exactOptional(),
+  ipv6Address: addressSource(6).exactOptional(),
+  ipv4AutodetectionMethod: detectionMethod.exactOptional(),
+  ipv6AutodetectionMethod: detectionMethod.exactOptional(),
+  routerID: routerID.exactOptional(),
   asNumber: asNumber.exactOptional(),
   reclaim: z
     .strictObject({ grace: time.exactOptional(), interval: time.exactOptional(), blockIdle: time.exactOptional() })
@@ -82,9 +98,10 @@ export const agentSettingsSchema = z.strictObject({
 
 export type AgentSettings = z.output<typeof agentSettingsSchema>;
 
-/** An interface has a prefix length; a Node resource may leave it out, the agent's own address may not. */
-function interfaceAddress(family: 4 | 6) {
-  return nodeAddress(family).refine((value) => value.includes("/"), {
-    error: (issue) => `${shown(issue.input)} lacks its prefix length such as /${family === 4 ? 24 : 64}`,
+function addressSource(family: 4 | 6) {
+  return text((value) => {
+    if (value === "autodetect" || value === "none") return undefined;
+    const fault = nodeAddressFault(value, family);
+    return fault === undefined ? undefined : `${fault}; nor "autodetect" or "none"`;
   });
 }

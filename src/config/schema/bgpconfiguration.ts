@@ -14,6 +14,7 @@ import {
   text,
   whole,
 } from "./fields.ts";
+import { passwordSource } from "./password.ts";
 import { type Problem, shown } from "./problem.ts";
 
 const METRIC = "routes are written with the metric 1024";
@@ -55,6 +56,8 @@ export const bgpConfigurationSchema = z.strictObject({
   listenPort: port.exactOptional(),
   /** Graceful-restart time of mesh sessions; 120s when not given. RFC 4724 has 12 bits for it. */
   nodeMeshMaxRestartTime: duration(0, 4095).exactOptional(),
+  /** TCP MD5 (RFC 2385) of mesh sessions. Without what is named here they stay down. */
+  nodeMeshPassword: passwordSource.exactOptional(),
   /** Ours. Seconds (or a duration) without a message after which a session is given up; 90 when not given. */
   holdTime: holdTime.exactOptional(),
   /** Ours. Seconds between attempts to connect; 5 when not given. */
@@ -91,7 +94,6 @@ export const bgpConfigurationSchema = z.strictObject({
   missingMED: z.enum(["Best", "Worst"]).exactOptional(),
   // Overland announces no interface's own network, so there is nothing to leave out: harmless whatever it says.
   ignoredInterfaces: z.array(z.string()).exactOptional(),
-  nodeMeshPassword: notYet("needs Secrets, which come with Kubernetes"),
   localWorkloadPeeringIPV4: notYet("pods cannot peer with their node", ""),
   localWorkloadPeeringIPV6: notYet("pods cannot peer with their node", ""),
   programClusterRoutes: notYet("the agent always writes routes to pods", "Enabled", "EnabledNoEncapOnly"),
@@ -106,6 +108,7 @@ export const DEFAULT_ONLY: readonly string[] = [
   "nodeToNodeMeshEnabled",
   "asNumber",
   "nodeMeshMaxRestartTime",
+  "nodeMeshPassword",
   ...SERVICE_RANGES,
   "serviceLoadBalancerAggregation",
 ];
@@ -126,9 +129,10 @@ export function bgpConfigurationRules(spec: Written, name: unknown): Problem[] {
       problems.push({ path: ["spec", field], message });
     }
   }
-  if (spec["nodeToNodeMeshEnabled"] === false && spec["nodeMeshMaxRestartTime"] !== undefined) {
+  for (const field of ["nodeMeshMaxRestartTime", "nodeMeshPassword"]) {
+    if (spec["nodeToNodeMeshEnabled"] !== false || spec[field] === undefined) continue;
     const message = "has no meaning with nodeToNodeMeshEnabled: false; remove it";
-    problems.push({ path: ["spec", "nodeMeshMaxRestartTime"], message });
+    problems.push({ path: ["spec", field], message });
   }
   return [...problems, ...communityRules(spec)];
 }

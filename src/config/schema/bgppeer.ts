@@ -18,6 +18,7 @@ import {
   text,
   whole,
 } from "./fields.ts";
+import { passwordSource } from "./password.ts";
 import { type Problem, shown } from "./problem.ts";
 
 const peerIP = text(
@@ -97,6 +98,8 @@ export const bgpPeerSchema = z.strictObject({
   keepaliveTime: duration(1, 65535).exactOptional(),
   /** How often the local AS may stand in a received path; 0 when not given. */
   numAllowedLocalASNumbers: whole(0, 255).exactOptional(),
+  /** TCP MD5 (RFC 2385). Without what is named here the session stays down. */
+  password: passwordSource.exactOptional(),
   /** RFC 5082: at most so many hops away; 0 or not given: any distance. */
   ttlSecurity: whole(0, 254).exactOptional(),
   /** Ours. As in BGPConfiguration, for this peering alone. */
@@ -110,7 +113,6 @@ export const bgpPeerSchema = z.strictObject({
   /** Calico's older word for nextHopMode: Keep, towards other ASes only. */
   keepOriginalNextHop: z.boolean().exactOptional(),
   ...ours,
-  password: notYet("needs Secrets, which come with Kubernetes"),
   reachableBy: notYet("routes to a peer have to exist already", ""),
   localWorkloadSelector: notYet("pods cannot peer with their node", ""),
 });

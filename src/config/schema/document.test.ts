@@ -176,9 +176,21 @@ describe("BGPPeer", () => {
       ['spec.maxRestartTime: "1.5s" is not in whole seconds, which is all BGP can carry'],
     ],
     [
-      { peerIP: "10.0.0.1", asNumber: 1, password: { secretKeyRef: { name: "a", key: "b" } } },
-      ["spec.password: not supported by Overland yet (needs Secrets, which come with Kubernetes); remove it"],
+      { peerIP: "10.0.0.1", asNumber: 1, password: { secretKeyRef: { name: "Bgp" } } },
+      [
+        'spec.password.secretKeyRef.name: "Bgp" is not a name: lower-case letters, digits, ' +
+          '"-" and ".", starting and ending with a letter or digit',
+        "spec.password.secretKeyRef.key: is required",
+      ],
     ],
+    [
+      { peerIP: "10.0.0.1", asNumber: 1, password: { secretKeyRef: { name: "a", key: "b/c" } } },
+      [
+        'spec.password.secretKeyRef.key: "b/c" is not a key of a Secret: ' +
+          '1 to 253 letters, digits, "-", "_" and "."',
+      ],
+    ],
+    [{ peerIP: "10.0.0.1", asNumber: 1, password: {} }, ["spec.password.secretKeyRef: is required"]],
     [
       { peerIP: "10.0.0.1", asNumber: 1, node: "Rack 1" },
       [
@@ -208,6 +220,7 @@ describe("BGPConfiguration", () => {
         communities: [{ name: "gold", value: "65000:1" }],
       },
     ],
+    ["default", { nodeMeshPassword: { secretKeyRef: { name: "bgp", key: "mesh", optional: true } } }],
     ["node.rack1-node1", { listenPort: 1790, logSeverityScreen: "Debug", holdTime: 9 }],
   ])("takes %s %j", (name, spec) => expect(problemsOf("BGPConfiguration", spec, name)).toEqual([]));
 
@@ -225,6 +238,16 @@ describe("BGPConfiguration", () => {
         'spec.asNumber: only the BGPConfiguration "default" may set this, ' +
           'not "node.a"; a node\'s own AS is spec.bgp.asNumber of its Node',
       ],
+    ],
+    [
+      "node.a",
+      { nodeMeshPassword: { secretKeyRef: { name: "bgp", key: "mesh" } } },
+      ['spec.nodeMeshPassword: only the BGPConfiguration "default" may set this, not "node.a"; remove it'],
+    ],
+    [
+      "default",
+      { nodeToNodeMeshEnabled: false, nodeMeshPassword: { secretKeyRef: { name: "bgp", key: "mesh" } } },
+      ["spec.nodeMeshPassword: has no meaning with nodeToNodeMeshEnabled: false; remove it"],
     ],
     [
       "default",

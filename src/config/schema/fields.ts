@@ -91,16 +91,16 @@ export function hostAddressFault(value: string): string | undefined {
 }
 
 /** Text of an address of one family with its prefix length: `10.10.1.11/24`. The length is optional, as in Calico. */
-export function nodeAddress(family: 4 | 6) {
-  return text((value) => {
-    const address = parseAddressWithLength(value)?.address ?? parseAddress(value);
-    const example = family === 4 ? "10.10.1.11/24" : "fd00:10:1::11/64";
-    if (address === undefined) return `${shown(value)} is not an address with its prefix length such as ${example}`;
-    if (address.length !== (family === 4 ? 4 : 16)) {
-      return `${shown(value)} is not an IPv${family} address; expected one such as ${example}`;
-    }
-    return hostAddressFault(value.split("/")[0] as string);
-  });
+export const nodeAddress = (family: 4 | 6) => text((value) => nodeAddressFault(value, family));
+
+export function nodeAddressFault(value: string, family: 4 | 6): string | undefined {
+  const address = parseAddressWithLength(value)?.address ?? parseAddress(value);
+  const example = family === 4 ? "10.10.1.11/24" : "fd00:10:1::11/64";
+  if (address === undefined) return `${shown(value)} is not an address with its prefix length such as ${example}`;
+  if (address.length !== (family === 4 ? 4 : 16)) {
+    return `${shown(value)} is not an IPv${family} address; expected one such as ${example}`;
+  }
+  return hostAddressFault(value.split("/")[0] as string);
 }
 
 /** Four octets that are written like an IPv4 address. */

@@ -1,0 +1,142 @@
+import { describe, expect, it } from "@jest/globals";
+import { addressOf } from "../../ipam/net/address.ts";
+import { MemoryCluster } from "../cluster/memory-cluster-for-tests.ts";
+import { type Cluster, type KubeObject, SECRETS, type Selection } from "../cluster/port.ts";
+import type { PeerIntent, SecretKey } from "../config/peer-intent.ts";
+import { Passwords } from "./passwords.ts";
+
+const NAMESPACE = "overland-system";
+const TOR: SecretKey = { name: "bgp", key: "tor" };
+
+function peer(name: string, password?: SecretKey): PeerIntent {
+  return {
+    name,
+    type: "global",
+    address: addressOf("10.0.0.9"),
+    port: 179,
+    asNumber: 65001,
+    localASNumber: 64512,
+    passive: false,
+    holdTime: 90,
+    maxRestartTime: 120,
+    nextHopMode: "Auto",
+    numAllowedLocalASNumbers: 0,
+    ...(password !== undefined && { password }),
+  };
+}
+
+const secret = (name: string, values: Readonly<Record<string, string>>, namespace = NAMESPACE) => {
+  const data = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, btoa(value)]));
+  return { metadata: { name, namespace }, data } as KubeObject;
+};
+
+/** Counts what is watched. */
+class Counting extends MemoryCluster {
+  readonly watched: Selection[] = [];
+  stopped = 0;
+  override watch: Cluster["watch"] = (selection, keep, to) => {
+    this.watched.push(selection);
+    const watch = super.watch(selection, keep, to);
+    return {
+      get synced() {
+        return watch.synced;
+      },
+      stop: () => {
+        this.stopped++;
+        watch.stop();
+      },
+    };
+  };
+}
+
+function passwordsOn(cluster: Cluster | undefined) {
+  const said: string[] = [];
+  let changes = 0;
+  const log = { warn: (text: string) => void said.push(text), info: (text: string) => void said.push(text) };
+  const passwords = new Passwords({ cluster, log, changed: () => changes++ });
+  return { passwords, said, changes: () => changes };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("the password of a peer", () => {
+  it("is there only while its Secret has the key, and each step is told", async () => {
+    const cluster = new MemoryCluster();
+    const { passwords, said, changes } = passwordsOn(cluster);
+    passwords.follow([peer("tor", TOR), peer("open")]);
+    expect(passwords.of(TOR)).toEqual({ missing: "Secret overland-system/bgp is not read yet" });
+    expect(said).toEqual([]);
+    await settle();
+    const missing = "there is no Secret overland-system/bgp; create it";
+    expect(passwords.of(TOR)).toEqual({ missing });
+    expect(passwords.problems).toEqual([`the session tor stays down: ${missing}`]);
+    expect(said).toEqual(passwords.problems);
+    cluster.put(SECRETS, secret("bgp", { other: "x" }));
+    expect(passwords.of(TOR)).toEqual({ missing: "Secret overland-system/bgp has no key tor; add it" });
+    cluster.put(SECRETS, secret("bgp", { other: "x", tor: "first" }));
+    expect([passwords.of(TOR), passwords.problems]).toEqual([{ value: "first" }, []]);
+    const before = changes();
+    cluster.put(SECRETS, secret("unasked", { tor: "y" }));
+    cluster.put(SECRETS, secret("bgp", { tor: "elsewhere" }, "default"));
+    expect([changes(), passwords.of(TOR)]).toEqual([before, { value: "first" }]);
+    cluster.put(SECRETS, secret("bgp", { tor: "second" }));
+    expect([changes(), passwords.of(TOR)]).toEqual([before + 1, { value: "second" }]);
+    cluster.remove({ type: SECRETS, namespace: NAMESPACE, name: "bgp" });
+    expect(passwords.of(TOR)).toEqual({ missing });
+    expect(said.join("\n")).not.toMatch(/first|second/);
+  });
+
+  it.each([
+    ["", "is empty; give it a value"],
+    ["p".repeat(81), "has 81 octets, and a TCP MD5 password has at most 80"],
+    ["secret\n", "ends with a line break; store it without (printf, not echo)"],
+    ["\xff\xfe", "is not UTF-8 text; give it another"],
+    ["a\0b", "holds a zero octet; give it another"],
+  ])("%j keeps the session down", async (value, why) => {
+    const cluster = new MemoryCluster();
+    cluster.put(SECRETS, secret("bgp", { tor: value }));
+    const { passwords } = passwordsOn(cluster);
+    passwords.follow([peer("tor", TOR)]);
+    await settle();
+    expect(passwords.of(TOR)).toEqual({ missing: `key tor of Secret overland-system/bgp ${why}` });
+  });
+
+  it("is watched once for 99 peers, and no more when none asks", async () => {
+    const cluster = new Counting();
+    const { passwords } = passwordsOn(cluster);
+    const peers = Array.from({ length: 99 }, (_, n) => peer(`p${n}`, TOR));
+    passwords.follow(peers);
+    passwords.follow([...peers, peer("x", { name: "bgp", key: "x" })]);
+    await settle();
+    const only = [{ type: SECRETS, namespace: NAMESPACE, fieldSelector: "metadata.name=bgp" }];
+    expect(cluster.watched).toEqual(only);
+    expect(passwords.problems).toEqual([
+      "the sessions p0, p1, p2 and 96 more stay down: there is no Secret overland-system/bgp; create it",
+      "the session x stays down: there is no Secret overland-system/bgp; create it",
+    ]);
+    passwords.follow([]);
+    expect([cluster.stopped, passwords.problems]).toEqual([1, []]);
+  });
+
+  it("goes on while the API server is away, and a problem says so", async () => {
+    const cluster = new MemoryCluster();
+    cluster.put(SECRETS, secret("bgp", { tor: "first" }));
+    const { passwords, changes } = passwordsOn(cluster);
+    passwords.follow([peer("tor", TOR)]);
+    await settle();
+    const before = changes();
+    cluster.setDown("connection refused");
+    expect(passwords.of(TOR)).toEqual({ value: "first" });
+    expect(passwords.problems).toEqual([
+      "Secret overland-system/bgp: connection refused; going on with what was last read",
+    ]);
+    cluster.setDown(undefined);
+    expect([passwords.problems, changes()]).toEqual([[], before]);
+  });
+
+  it("cannot be had without Kubernetes", () => {
+    const { passwords } = passwordsOn(undefined);
+    passwords.follow([peer("tor", TOR)]);
+    expect(passwords.of(TOR)).toEqual({ missing: expect.stringContaining("no access to Kubernetes") });
+  });
+});
