@@ -139,6 +139,8 @@ export class Neighbor {
     if (isNew && !renewsQuietly(peer, config)) return false;
     if (isNew) peer.stop(cease(CeaseSubcode.OtherConfigurationChange), now, true);
     if (need !== "nothing") this.reconfigure(config, now);
+    // Equal, but told again it is the same one: no need to compare.
+    else peer.config = config;
     if (isNew) peer.start(now);
     return true;
   }

@@ -137,6 +137,7 @@ const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
 
 /** What it takes to go from one configuration to the other. */
 export function changeNeeds(before: PeerConfig, after: PeerConfig): "nothing" | "re-evaluation" | "new session" {
+  if (before === after) return "nothing";
   let need: "nothing" | "re-evaluation" = "nothing";
   for (const field of new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof PeerConfig>) {
     if (sameValue(before[field], after[field])) continue;

@@ -12,6 +12,7 @@
 
 import type { Server } from "node:http";
 import { setImmediate } from "node:timers/promises";
+import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
@@ -37,6 +38,7 @@ import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
 import { Passwords } from "./passwords.ts";
+import { PeerRoutes } from "./peer-routes.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 import { Pods } from "./pods.ts";
 import { servicePages } from "./service-pages.ts";
@@ -116,11 +118,15 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
     routing.configure(speakerSettings(current.node));
-    const peers = handover.peers(current.node, routing.speaker, performance.now());
-    routing.setPeers(drain.peers(peers), [], listens(current.node));
+    tellPeers(current.node, handover.peers(current.node, routing.speaker, performance.now()));
+  };
+  const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
+    routing.setPeers(drain.peers(peers), [], listens(node));
     drain.holdDown();
     clearTimeout(again);
-    if (handover.pending) again = setTimeout(update, HANDOVER_LOOK_MS).unref();
+    if (!handover.pending) return;
+    const look = () => tellPeers(node, handover.again(node, routing.speaker, performance.now()));
+    again = setTimeout(look, HANDOVER_LOOK_MS).unref();
   };
   const handover = new Handover((node) =>
     peerConfigs(
@@ -129,6 +135,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       () => listLinks(),
     ),
   );
+  const peerRoutes = new PeerRoutes();
   let again: NodeJS.Timeout | undefined;
   const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
   const drain = new NodeDrain({
@@ -167,6 +174,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       passwords.follow(configured.node.peers);
       routing.leaveAlone(allServiceRanges(configured.node.services));
       services.configure(configured);
+      peerRoutes.set(configured.node.peers);
       update();
     },
   });
@@ -179,7 +187,9 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       notReady: notReady(),
       kept: handover.types(),
       problems: [
-        ...[configuration, passwords, masquerade, pods, networkList, services].flatMap((part) => [...part.problems]),
+        ...[configuration, passwords, peerRoutes, masquerade, pods, networkList, services].flatMap((part) => [
+          ...part.problems,
+        ]),
         ...handover.problems(performance.now()),
         ...kubernetesProblems(kubernetes),
       ],
@@ -222,6 +232,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       configuration.stop();
       networkList.stop();
       clearTimeout(again);
+      peerRoutes.stop();
       passwords.stop();
       pods.stop();
       await kubernetes?.node.stop();

@@ -111,7 +111,8 @@ class Agents {
       const speaker = this.network.hosts.get(`n${n}`)?.speaker;
       if (config === undefined || speaker === undefined) continue;
       if (!due.includes(n) && !(looks && handover.pending)) continue;
-      const peers = handover.peers(config, speaker, this.network.now);
+      const { now: time } = this.network;
+      const peers = due.includes(n) ? handover.peers(config, speaker, time) : handover.again(config, speaker, time);
       this.network.tell(`n${n}`, { kind: "peers", peers });
     }
   }

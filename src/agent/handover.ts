@@ -59,6 +59,8 @@ export class Handover {
   #told = new Map<string, PeerConfig>();
   #reflector: Reflector | undefined;
   #unsettled = false;
+  /** As asked for, a reflector's or none's: thousands of them are not worked out at each look. */
+  #made: { readonly reflects: NodeConfig["reflects"]; readonly peers: PeerConfig[] } | undefined;
 
   /** `configsOf`: what the speaker is to be told of a node's peers. */
   constructor(configsOf: (config: NodeConfig) => PeerConfig[]) {
@@ -86,8 +88,14 @@ export class Handover {
     return this.#going.size > 0 || this.#reflector !== undefined || this.#unsettled;
   }
 
-  /** All peers the speaker is to have now. Asked again with the same configuration, it lets go what may go. */
+  /** All peers the speaker is to have now. */
   peers(config: NodeConfig, speaker: SpeakerView, now: number): PeerConfig[] {
+    this.#made = undefined;
+    return this.again(config, speaker, now);
+  }
+
+  /** The same where nothing is other but the time and what the speaker knows: lets go what may go. */
+  again(config: NodeConfig, speaker: SpeakerView, now: number): PeerConfig[] {
     const wanted = this.#settled(this.#reflecting(config, now), speaker, now);
     this.#collectGoing(config, wanted, now);
     this.#release(config, wanted, speaker, now);
@@ -108,13 +116,20 @@ export class Handover {
     const reflector = this.#reflector;
     if (reflector === undefined || reflector.until <= now) {
       this.#reflector = undefined;
-      return this.#configsOf(config);
+      return this.#configs(config);
     }
-    return this.#configsOf({ ...config, reflects: reflector.reflects }).map((peer) => {
+    return this.#configs({ ...config, reflects: reflector.reflects }).map((peer) => {
       const was = reflector.peers.get(formatAddress(peer.address));
       if (was?.reflectorClient !== true || isExternal(peer)) return peer;
       return { ...peer, reflectorClient: true, clusterId: was.clusterId, addPath: was.addPath };
     });
+  }
+
+  #configs(config: NodeConfig): PeerConfig[] {
+    if (this.#made === undefined || this.#made.reflects !== config.reflects) {
+      this.#made = { reflects: config.reflects, peers: this.#configsOf(config) };
+    }
+    return this.#made.peers;
   }
 
   /** Sessions that would have to be made anew stay as they are until they have said everything. */
@@ -145,14 +160,14 @@ export class Handover {
   }
 
   #release({ nodes }: NodeConfig, wanted: readonly PeerConfig[], speaker: SpeakerView, now: number): void {
+    if (this.#going.size === 0) return;
     const places = new Set(wanted.map(({ address }) => formatAddress(address)));
+    const there = new Set([...nodes.values()].flat());
     for (const [name, { config, until }] of this.#going) {
       const address = formatAddress(config.address);
-      const isThere = [...nodes.values()].some((addresses) => addresses.includes(address));
       // Asked for again, by whatever name, or of a node that is gone or has moved.
-      if (until <= now || places.has(address) || !isThere) this.#going.delete(name);
+      if (until <= now || places.has(address) || !there.has(address)) this.#going.delete(name);
     }
-    if (this.#going.size === 0) return;
     const sources = new Map(
       speaker.neighbors.flatMap(({ peer, source }) =>
         this.#going.has(peer.config.name) ? [[source, peer.config.name]] : [],

@@ -16,6 +16,8 @@ export interface PeerIntent extends PeerTerms {
   readonly localASNumber: number;
   /** Undefined: the kernel picks. */
   readonly sourceAddress?: Address;
+  /** Gateway that the node is to reach the address by; undefined: its routes lead there. */
+  readonly reachableBy?: Address;
   readonly passive: boolean;
   /** This node is a route reflector (RFC 4456) and the session is one within the AS. */
   readonly reflection?: Reflection;

@@ -52,6 +52,7 @@ function line(one: PeerIntent): string {
     ...(one.localASNumber === 64512 ? [] : [`as ${one.localASNumber}`]),
     ...(one.sourceAddress === undefined ? ["from any"] : []),
     ...(one.passive ? ["passive"] : []),
+    ...(one.reachableBy === undefined ? [] : [`by ${formatAddress(one.reachableBy)}`]),
     ...(one.reflection === undefined
       ? []
       : [`${one.reflection.client ? "client" : "other"} of ${formatAddress(one.reflection.clusterID)}`]),
@@ -173,6 +174,11 @@ const CASES: readonly (readonly [string, readonly Resource[], readonly string[]]
     "TTL security by selector",
     [...nodes(), off, peer("a", { peerSelector: "all()", ttlSecurity: 1 })],
     ["10.192.0.3, AS 64512, 1 hops", "10.192.0.4, AS 64512, 1 hops"],
+  ],
+  [
+    "a peer is reached by a gateway",
+    [...nodes(), off, peer("a", { peerIP: "10.225.0.4", asNumber: 64533, reachableBy: "10.224.0.1" })],
+    ["10.225.0.4, AS 64533, by 10.224.0.1"],
   ],
   ["a node is deleted", nodes().slice(0, 2), ["10.192.0.3, AS 64512"]],
   [

@@ -97,6 +97,7 @@ class PeerCollection implements PeerSet {
     if (source === "missing") {
       return say(`${target.address} is IPv${familyOf(address)}, and node ${this.#me.name} has no such address`);
     }
+    const reachableBy = parseAddress(spec.reachableBy ?? "");
     const ends = { asNumber: spec.asNumber, localASNumber: spec.localASNumber ?? this.#me.asNumber };
     this.#add({
       name: peering.name,
@@ -106,6 +107,7 @@ class PeerCollection implements PeerSet {
       port,
       ...ends,
       ...(source !== undefined && { sourceAddress: source }),
+      ...(reachableBy !== undefined && { reachableBy }),
       passive: spec.passive ?? false,
       ...this.#terms(peering, "own", ends),
       ...this.#reflection(ends, owner),

@@ -3,6 +3,7 @@
  * (peerIP, asNumber) or other nodes (peerSelector).
  */
 import { z } from "zod";
+import { familyOf, parseAddress } from "../../../ipam/net/address.ts";
 import { secondsOf } from "../duration.ts";
 import { readPeerAddress } from "../peer-address.ts";
 import {
@@ -92,6 +93,8 @@ export const bgpPeerSchema = z.strictObject({
   nextHopMode: z.enum(["Auto", "Self", "Keep"]).exactOptional(),
   /** UseNodeIP: connect from the node's address. None: the kernel picks. */
   sourceAddress: z.enum(["UseNodeIP", "None"]).exactOptional(),
+  /** Gateway by which peerIP is reached: the node gets a route to it. */
+  reachableBy: z.union([z.literal(""), text(hostAddressFault)]).exactOptional(),
   /** Graceful-restart time offered; 120s when not given. RFC 4724 has 12 bits for it. */
   maxRestartTime: duration(0, 4095).exactOptional(),
   /** Time between keepalives; a third of the agreed hold time when not given. */
@@ -113,7 +116,6 @@ export const bgpPeerSchema = z.strictObject({
   /** Calico's older word for nextHopMode: Keep, towards other ASes only. */
   keepOriginalNextHop: z.boolean().exactOptional(),
   ...ours,
-  reachableBy: notYet("routes to a peer have to exist already", ""),
   localWorkloadSelector: notYet("pods cannot peer with their node", ""),
 });
 
@@ -136,11 +138,21 @@ export function bgpPeerRules(spec: Written): Problem[] {
     say("peerIP", "is required, unless peerSelector chooses other nodes");
   }
   if (has("peerIP") && !has("asNumber") && !has("peerSelector")) say("asNumber", "is required with peerIP");
+  if (has("reachableBy")) problems.push(...reachableByRules(spec));
   if (has("reversePeering") && !has("peerSelector")) say("reversePeering", "needs peerSelector; remove it");
   if (spec["keepOriginalNextHop"] === true && has("nextHopMode")) {
     say("keepOriginalNextHop", "does not go with nextHopMode, which says all of it; remove keepOriginalNextHop");
   }
   return [...problems, ...timerRules(spec), ...filterRules(spec), ...ourRules(spec)];
+}
+
+function reachableByRules({ peerIP, reachableBy }: Written): Problem[] {
+  const say = (message: string) => [{ path: ["spec", "reachableBy"], message }];
+  const peer = typeof peerIP === "string" ? parseAddress(readPeerAddress(peerIP)?.address ?? "") : undefined;
+  const gateway = typeof reachableBy === "string" ? parseAddress(reachableBy) : undefined;
+  if (typeof peerIP !== "string" || peerIP === "") return say("needs peerIP; add one, or remove it");
+  if (peer === undefined || gateway === undefined || peer.length === gateway.length) return [];
+  return say(`${shown(reachableBy)} is not of the same family as peerIP; give a gateway of IPv${familyOf(peer)}`);
 }
 
 function filterRules({ filters }: Written): Problem[] {

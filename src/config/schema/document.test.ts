@@ -105,6 +105,7 @@ describe("BGPPeer", () => {
     [{ peerIP: "10.0.0.1", asNumber: 1, keepaliveTime: "20s", holdTime: 0, connectRetryTime: "1m", passive: true }],
     [{ peerIP: "10.0.0.1", asNumber: 1, ttlSecurity: 0, numAllowedLocalASNumbers: 2, keepOriginalNextHop: false }],
     [{ peerIP: "10.0.0.1", asNumber: 1, node: "", peerSelector: "", filters: [], reachableBy: "" }],
+    [{ peerIP: "[fd00::1]:1790", asNumber: 1, reachableBy: "fd00:1::1" }],
   ])("takes %j", (spec) => expect(problemsOf("BGPPeer", spec)).toEqual([]));
 
   it("has no defaults: not given is not the same as the usual", () => {
@@ -190,6 +191,11 @@ describe("BGPPeer", () => {
           '1 to 253 letters, digits, "-", "_" and "."',
       ],
     ],
+    [
+      { peerIP: "10.0.0.1", asNumber: 1, reachableBy: "fd00::1" },
+      ['spec.reachableBy: "fd00::1" is not of the same family as peerIP; give a gateway of IPv4'],
+    ],
+    [{ peerSelector: "all()", reachableBy: "10.0.0.1" }, ["spec.reachableBy: needs peerIP; add one, or remove it"]],
     [{ peerIP: "10.0.0.1", asNumber: 1, password: {} }, ["spec.password.secretKeyRef: is required"]],
     [
       { peerIP: "10.0.0.1", asNumber: 1, node: "Rack 1" },
