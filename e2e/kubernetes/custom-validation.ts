@@ -1,11 +1,12 @@
-/** Validation by an openAPIV3Schema, in the API server's words. CEL (x-kubernetes-validations) is not evaluated. */
+/** Validation by an openAPIV3Schema, in the API server's words. Rules in CEL are cel-rules.ts. */
 import { isIPv4, isIPv6 } from "node:net";
 import { isMap, type Json, type JsonMap, type KubeObject, same, textAt, without } from "./json.ts";
 import { type Cause, requiredField } from "./refusal.ts";
 
-export function schemaProblems(schema: JsonMap, object: KubeObject): Cause[] {
+/** Of a change, what it leaves as it was is not asked about again (KEP-4008: ratcheting). */
+export function schemaProblems(schema: JsonMap, object: KubeObject, old?: KubeObject): Cause[] {
   const causes: Cause[] = [];
-  check(schema, without(object, "metadata"), "", causes);
+  check(schema, without(object, "metadata"), "", causes, old === undefined ? undefined : without(old, "metadata"));
   return causes;
 }
 
@@ -18,7 +19,8 @@ const invalid = (field: string, value: Json, words: string): Cause => ({
 const shown = (value: Json): string =>
   isMap(value) ? '"object"' : Array.isArray(value) ? '"array"' : JSON.stringify(value);
 
-function check(schema: JsonMap, value: Json, field: string, causes: Cause[]): void {
+function check(schema: JsonMap, value: Json, field: string, causes: Cause[], old?: Json): void {
+  if (old !== undefined && same(old, value)) return;
   if (value === null && schema["nullable"] === true) return;
   const wrong = typeProblem(schema, value, field);
   if (wrong !== undefined) {
@@ -34,7 +36,7 @@ function check(schema: JsonMap, value: Json, field: string, causes: Cause[]): vo
   if (typeof value === "number") checkNumber(schema, value, field, causes);
   if (typeof value === "string") checkText(schema, value, field, causes);
   if (Array.isArray(value)) checkList(schema, value, field, causes);
-  if (isMap(value)) checkMap(schema, value, field, causes);
+  if (isMap(value)) checkMap(schema, value, field, causes, old);
   checkCombined(schema, value, field, causes);
 }
 
@@ -147,7 +149,7 @@ function identityKeys(schema: JsonMap): string[] | undefined {
 const identity = (item: Json, keys: readonly string[]): Json =>
   keys.length === 0 || !isMap(item) ? item : Object.fromEntries(keys.map((key) => [key, item[key] ?? null]));
 
-function checkMap(schema: JsonMap, value: JsonMap, field: string, causes: Cause[]): void {
+function checkMap(schema: JsonMap, value: JsonMap, field: string, causes: Cause[], old?: Json): void {
   const { required, properties, additionalProperties, minProperties, maxProperties } = schema;
   const under = (key: string) => (field === "" ? key : `${field}.${key}`);
   for (const key of Array.isArray(required) ? required : []) {
@@ -163,7 +165,8 @@ function checkMap(schema: JsonMap, value: JsonMap, field: string, causes: Cause[
   const known: JsonMap = isMap(properties) ? properties : {};
   for (const [key, inner] of Object.entries(value)) {
     const its = Object.hasOwn(known, key) ? known[key] : additionalProperties;
-    if (isMap(its)) check(its, inner, under(key), causes);
+    const before = isMap(old) && Object.hasOwn(old, key) ? old[key] : undefined;
+    if (isMap(its)) check(its, inner, under(key), causes, before);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What is refused of a CustomResourceDefinition, above all schemas that are not structural. */
+import { ruleProblems } from "./cel-rules.ts";
 import { DEFINITIONS } from "./built-in.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, textAt } from "./json.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
@@ -56,7 +57,7 @@ const TYPES = ["array", "boolean", "integer", "number", "object", "string"];
 const STRUCTURAL_ONLY = ["type", "description", "title", "default", "nullable", "additionalProperties"];
 const COMBINED = ["allOf", "anyOf", "oneOf"];
 
-function structural(schema: JsonMap, field: string, causes: Cause[], root = false): void {
+function structural(schema: JsonMap, field: string, causes: Cause[], root = false, correlated = true): void {
   const { type, items, properties, additionalProperties } = schema;
   const free = schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
   if (root && type !== "object") {
@@ -88,11 +89,15 @@ function structural(schema: JsonMap, field: string, causes: Cause[], root = fals
     );
   }
   if (type === "array" && !isMap(items)) causes.push(requiredField(`${field}.items`, "must be specified"));
-  if (isMap(items)) structural(items, `${field}.items`, causes);
-  if (isMap(additionalProperties)) structural(additionalProperties, `${field}.additionalProperties`, causes);
+  causes.push(...ruleProblems(schema, field, root, correlated));
+  const keyed = correlated && schema["x-kubernetes-list-type"] === "map";
+  if (isMap(items)) structural(items, `${field}.items`, causes, false, keyed);
+  if (isMap(additionalProperties))
+    structural(additionalProperties, `${field}.additionalProperties`, causes, false, correlated);
   for (const [name, inner] of Object.entries(isMap(properties) ? properties : {})) {
     // Of metadata only name and generateName may be restricted; the rest is the server's.
-    if (isMap(inner) && !(root && name === "metadata")) structural(inner, `${field}.properties[${name}]`, causes);
+    if (isMap(inner) && !(root && name === "metadata"))
+      structural(inner, `${field}.properties[${name}]`, causes, false, correlated);
   }
   for (const word of COMBINED) {
     listAt(schema, word).forEach((inner, place) => valueOnly(inner, `${field}.${word}[${place}]`, causes, free));

@@ -1,5 +1,6 @@
 /** Create, replace, patch and delete, by the rules that hold of all kinds. */
 import { NAMESPACES } from "./built-in.ts";
+import { brokenRules } from "./cel-rules.ts";
 import type { Catalog } from "./catalog.ts";
 import { pruned, withDefaults } from "./custom-schema.ts";
 import { schemaProblems } from "./custom-validation.ts";
@@ -98,7 +99,10 @@ export class Writes {
     const { object, unknown } = pruned(resource.custom.schema, draft);
     this.#tellUnknown(wish, unknown);
     const full = withDefaults(resource.custom.schema, object);
-    const causes = schemaProblems(resource.custom.schema, full);
+    const { schema } = resource.custom;
+    const wrong = schemaProblems(schema, full, old);
+    // Rules are not asked about what is not even of the right shape.
+    const causes = wrong.length > 0 ? wrong : brokenRules(schema, full, old);
     if (causes.length > 0) throw invalid(resource, name, causes);
     return full;
   }

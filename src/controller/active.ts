@@ -9,6 +9,7 @@ import type { Log } from "../telemetry/log.ts";
 import { DepartedNodes } from "./departed-nodes.ts";
 import { KubernetesNodes } from "./kubernetes-nodes.ts";
 import { usualTerms } from "./leader.ts";
+import { LoadBalancing } from "./load-balancing.ts";
 import { Reflecting } from "./reflecting.ts";
 import { Standing } from "./standing.ts";
 
@@ -24,6 +25,7 @@ export class ActiveController {
   readonly standing: Standing;
   readonly reflecting: Reflecting | undefined;
   readonly kubernetesNodes: KubernetesNodes | undefined;
+  readonly loadBalancing: LoadBalancing | undefined;
   readonly #terms: ActiveTerms;
   readonly #store: Store;
   readonly #log: Log;
@@ -48,6 +50,7 @@ export class ActiveController {
     this.#nodes = this.#newDeparted();
     if (cluster !== undefined) {
       this.reflecting = new Reflecting(cluster, store, this.standing, log);
+      this.loadBalancing = new LoadBalancing(cluster, store, this.standing, log);
       this.kubernetesNodes = new KubernetesNodes(cluster, store, this.standing, log, terms.graceMs);
     }
     this.#election?.start();
@@ -70,6 +73,7 @@ export class ActiveController {
     await this.#running;
     this.kubernetesNodes?.stop();
     await this.reflecting?.stop();
+    await this.loadBalancing?.stop();
     await this.#looking;
     const late = (error: unknown) => this.#log.warn("the lock cannot be given up; it expires", { error });
     await this.standing.resign().catch(late);
@@ -101,6 +105,7 @@ export class ActiveController {
     this.kubernetesNodes?.forget();
     this.#lookedAt = undefined;
     this.reflecting?.wake();
+    this.loadBalancing?.wake();
   }
 
   #isDue(): boolean {

@@ -11,6 +11,7 @@ import { type Reading, readRecords } from "../../ipam/reading.ts";
 import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
+import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
 import { rulesOf } from "../config/ipam-rules.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
 import { getResources, listResources } from "../config/resource-store.ts";
@@ -129,7 +130,7 @@ export class DepartedNodes {
   /** By keys: a Node that cannot be read is there all the same. */
   async #nodes(): Promise<Set<string>> {
     const root = kindRoot("Node");
-    return new Set((await this.#store.listKeys(root)).map((key) => key.slice(root.length)));
+    return new Set([LOAD_BALANCER, ...(await this.#store.listKeys(root)).map((key) => key.slice(root.length))]);
   }
 
   #tell({ node, freed, blocks, records }: Takeback): void {
