@@ -17,19 +17,27 @@ export interface Answer {
 export interface Asking {
   readonly body?: object | string;
   readonly type?: string;
+  /** Absent: the admin's. */
   readonly token?: string | undefined;
+  readonly certificate?: { readonly cert: string | undefined; readonly key: string | undefined };
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 function open(server: ApiServer, method: string, path: string, asking: Asking): Promise<IncomingMessage> {
-  const { body, type = "application/json", headers = {} } = asking;
+  const { body, type = "application/json", headers = {}, certificate = {} } = asking;
   const token = "token" in asking ? asking.token : server.adminToken;
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   // Node.js gives a DELETE no length of its own.
   const content = text === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(text) };
   return new Promise((resolve, reject) => {
-    const options = { method, ca: server.ca, agent: false, headers: { ...content, ...authorization, ...headers } };
+    const options = {
+      ...certificate,
+      method,
+      ca: server.ca,
+      agent: false,
+      headers: { ...content, ...authorization, ...headers },
+    };
     const asked = request(`${server.url}${path}`, options, resolve);
     asked.on("error", reject);
     asked.end(text);

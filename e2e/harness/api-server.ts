@@ -147,7 +147,12 @@ export class ApiServer {
 
   /** Makes or replaces objects with status and all, past checks and rights, as whoever looks after them would. */
   async put(...objects: readonly object[]): Promise<void> {
-    await this.#ask("/load", objects.map((object) => `${JSON.stringify(object)}\n`).join(""));
+    await this.load(objects);
+  }
+
+  /** The same of very many. */
+  async load(objects: Iterable<object>): Promise<void> {
+    await this.#ask("/load", Array.from(objects, (object) => `${JSON.stringify(object)}\n`).join(""));
   }
 
   /** A token for somebody new; rights come by bindings to the name or the groups. */
@@ -160,11 +165,23 @@ export class ApiServer {
     return ((await this.control("/users", { serviceAccount: account, seconds })) as { token: string }).token;
   }
 
+  /** A kubeconfig file with a client certificate, as kubeadm and k3s give their admins. */
+  async certificateKubeconfig(name: string, ...groups: readonly string[]): Promise<string> {
+    const { certificate, key } = (await this.control("/certificates", { name, groups })) as Record<string, string>;
+    const data = (text = "") => Buffer.from(text).toString("base64");
+    const user = `client-certificate-data: ${data(certificate)}\n    client-key-data: ${data(key)}`;
+    return this.#kubeconfigWith(name, user);
+  }
+
   /** A kubeconfig file for a token. */
   kubeconfigOf(name: string, token: string): string {
+    return this.#kubeconfigWith(name, `token: ${token}`);
+  }
+
+  #kubeconfigWith(name: string, user: string): string {
     const file = `${this.directory}/kubeconfig-${name.replaceAll(/[^\w-]+/g, "-")}`;
     const text = readFileSync(this.kubeconfig, "utf8");
-    writeFileSync(file, text.replace(/token: \S+/, `token: ${token}`), { mode: 0o600 });
+    writeFileSync(file, text.replace(/token: \S+/, user), { mode: 0o600 });
     return file;
   }
 

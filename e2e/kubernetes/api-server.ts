@@ -79,7 +79,7 @@ const listener = new Listener(authority, address, Number(values.port), faults, (
   void server.handle(request, response);
 });
 await listener.listen();
-const control = await listenForControl(`${dir}/control.sock`, { parts, server, listener, load: bulk });
+const control = await listenForControl(`${dir}/control.sock`, { directory: dir, parts, server, listener, load: bulk });
 
 const [first = "127.0.0.1"] = address;
 const url = `https://${isIPv6(first) ? `[${first}]` : first}:${listener.port}`;

@@ -1,13 +1,15 @@
 /** The tests' way in beside the API: faults, tokens, counts, bulk loads; plain HTTP on a socket in the directory. */
 import { rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { BulkLoad } from "./bulk-load.ts";
+import { clientCertificate } from "./certificates.ts";
 import type { AnswerFault, DelayFault, Match } from "./faults.ts";
 import { serviceAccount } from "./identities.ts";
 import type { Listener } from "./listener.ts";
 import type { Server, ServerParts } from "./server.ts";
 
 export interface Controlled {
+  readonly directory: string;
   readonly parts: ServerParts;
   readonly server: Server;
   readonly listener: Listener;
@@ -32,6 +34,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const token = parts.identities.add({ name, groups: [...names(body["groups"]), "system:authenticated"] });
     return { name, token };
   },
+  /** { name, groups? }: gives { certificate, key }, which are as good as a token. */
+  "/certificates": ({ directory }, body) => clientCertificate(directory, String(body["name"]), names(body["groups"])),
   /** { token }: nobody's from now on. Open watches go on, as with the real server. */
   "/revoke": ({ parts }, body) => ({ revoked: parts.identities.revoke(String(body["token"])) }),
   /** { code, count?, retryAfterSeconds?, message?, match? } */

@@ -122,12 +122,12 @@ export class Controllers {
   #reapLater({ metadata }: KubeObject): void {
     if (metadata.deletionTimestamp === undefined) return;
     const { uid, namespace, name } = metadata;
+    const end = Date.parse(metadata.deletionTimestamp);
     const reap = () => {
       const pod = this.#store.get(OF_PODS, keyOf(namespace, name));
-      if (pod?.metadata.uid !== uid || Date.parse(pod.metadata.deletionTimestamp ?? "") > Date.now()) return;
-      deleted(this.#store, PODS, pod, NOW);
+      if (pod?.metadata.uid === uid) deleted(this.#store, PODS, pod, NOW);
     };
-    setTimeout(reap, Math.max(0, Date.parse(metadata.deletionTimestamp) - Date.now())).unref();
+    setTimeout(reap, Math.max(0, end - Date.now())).unref();
   }
 }
 

@@ -92,11 +92,20 @@ function checkText(schema: JsonMap, value: string, field: string, causes: Cause[
     const message = `Too long: may not be more than ${maxLength} bytes`;
     causes.push({ reason: "FieldValueTooLong", message, field });
   }
-  if (typeof pattern === "string" && !new RegExp(pattern, "u").test(value)) {
+  if (typeof pattern === "string" && !regularExpression(pattern).test(value)) {
     causes.push(invalid(field, value, `${field} in body should match '${pattern}'`));
   }
   if (typeof format === "string" && FORMATS[format]?.(value) === false) {
     causes.push(invalid(field, value, `${field} in body must be of type ${format}: ${JSON.stringify(value)}`));
+  }
+}
+
+/** Go's syntax allows escapes that JavaScript takes only without its unicode mode. */
+export function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text, "u");
+  } catch {
+    return new RegExp(text);
   }
 }
 

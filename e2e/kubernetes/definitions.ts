@@ -1,6 +1,8 @@
 /** What is refused of a CustomResourceDefinition, above all schemas that are not structural. */
-import { ruleProblems } from "./cel-rules.ts";
+
 import { DEFINITIONS } from "./built-in.ts";
+import { ruleProblems } from "./cel-rules.ts";
+import { regularExpression } from "./custom-validation.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, textAt } from "./json.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
 import { collectionOf, type Resource } from "./resource.ts";
@@ -130,7 +132,7 @@ function pattern(text: Json | undefined, field: string, causes: Cause[]): void {
 
 function isRegExp(text: string): boolean {
   try {
-    new RegExp(text, "u").test("");
+    regularExpression(text).test("");
     return true;
   } catch {
     return false;

@@ -1,7 +1,7 @@
 /** Deleting: preconditions, the grace pods are given, and finalizers that hold an object until they are gone. */
 import { DEFINITIONS, NAMESPACES, PODS } from "./built-in.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, mapAt, textAt, timestamp } from "./json.ts";
-import { conflict } from "./refusal.ts";
+import { badRequest, conflict } from "./refusal.ts";
 import { collectionOf, keyOf, type Resource } from "./resource.ts";
 import type { Store } from "./store.ts";
 
@@ -22,6 +22,9 @@ export interface DeleteWish {
 export function deleteWish(body: unknown, query: URLSearchParams): DeleteWish {
   const options: JsonMap = isMap(body) ? body : {};
   const grace = options["gracePeriodSeconds"] ?? query.get("gracePeriodSeconds") ?? undefined;
+  if (grace !== undefined && !(Number.isSafeInteger(Number(grace)) && Number(grace) < 2 ** 31)) {
+    throw badRequest("gracePeriodSeconds is to be a number of seconds");
+  }
   const preconditions = mapAt(options, "preconditions");
   const text = (field: string) => (typeof preconditions[field] === "string" ? preconditions[field] : undefined);
   return {

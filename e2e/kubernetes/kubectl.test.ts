@@ -1,6 +1,7 @@
 /** A real kubectl against the API server of the tests, as operators type it. */
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+
 import { spawn } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { ask } from "../harness/api-client.ts";
 import { ApiServer } from "../harness/api-server.ts";
 import { eventually } from "../harness/wait.ts";
@@ -219,5 +220,10 @@ describe("kubectl and rights", () => {
     if (kubectlMinor >= 28) expect(await as("auth whoami")).toContain("system:serviceaccount:default:agent");
     expect(await as("get nodes -o name")).toBe("node/r1n1");
     expect((await server.kubectl(["get", "secrets"], { kubeconfig })).stderr).toContain("Forbidden");
+  });
+
+  it("goes by a client certificate as well as by a token", async () => {
+    const kubeconfig = await server.certificateKubeconfig("admin", "system:masters");
+    expect(await server.mustKubectl(["get", "nodes", "-o", "name"], { kubeconfig })).toBe("node/r1n1\n");
   });
 });

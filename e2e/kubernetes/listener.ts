@@ -1,6 +1,7 @@
 /** The TLS port: connections that can be reset, refused, or accepted and left without an answer. */
-import { createServer as createHttps, type Server as HttpsServer } from "node:https";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createHttps, type Server as HttpsServer } from "node:https";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import type { Certificates } from "./certificates.ts";
 import type { Faults } from "./faults.ts";
@@ -14,7 +15,7 @@ export class Listener {
   #port: number;
 
   constructor(
-    { certificate, key }: Certificates,
+    { ca, certificate, key }: Certificates,
     addresses: readonly string[],
     port: number,
     faults: Faults,
@@ -23,7 +24,9 @@ export class Listener {
     this.#addresses = addresses;
     this.#port = port;
     this.#faults = faults;
-    this.#https = createHttps({ cert: certificate, key, keepAliveTimeout: 120_000, requestTimeout: 0 }, handle);
+    // Who has a certificate of this CA is known by it; the others need a token.
+    const tls = { ca, cert: certificate, key, requestCert: true, rejectUnauthorized: false };
+    this.#https = createHttps({ ...tls, keepAliveTimeout: 120_000, requestTimeout: 0 }, handle);
     this.#https.on("tlsClientError", () => {});
     this.#https.on("clientError", (_, socket) => socket.destroy());
   }

@@ -77,6 +77,20 @@ describe("rights", () => {
     expect((await patch("/api/v1/nodes/n1/status")).code).toBe(200);
   });
 
+  it("a client certificate of the CA is as good as a token: its names are user and groups", async () => {
+    const { certificate: cert, key } = (await server.control("/certificates", {
+      name: "kubelet",
+      groups: ["system:masters", "system:nodes"],
+    })) as Record<string, string>;
+    const body = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+    const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    const { json } = await ask(server, "POST", path, { body, token: undefined, certificate: { cert, key } });
+    expect(json.status.userInfo).toEqual({
+      username: "kubelet",
+      groups: ["system:masters", "system:nodes", "system:authenticated"],
+    });
+  });
+
   it("a revoked token is 401 from the next request on; an open watch goes on", async () => {
     const token = await server.user("ops", "system:masters");
     const seen = await WatchLines.open(server, `${MAPS}?watch=1&resourceVersion=${await version()}`, { token });
@@ -146,6 +160,16 @@ describe("faults", () => {
     expect(seen).toMatchObject({ ended: "cleanly", told: [`ADDED ${name}`] });
   });
 
+  it("answers that are meant come late", async () => {
+    await server.delay(1500, { path: MAPS });
+    const order: string[] = [];
+    await Promise.all([
+      get(server, MAPS).then(() => order.push("maps")),
+      get(server, "/api/v1/nodes").then(() => order.push("nodes")),
+    ]);
+    expect(order).toEqual(["nodes", "maps"]);
+  });
+
   it("requests are counted by who, what and where", async () => {
     const token = await server.user("counter", "system:masters");
     await server.forgetRequests();
@@ -156,6 +180,33 @@ describe("faults", () => {
       { user: "counter", verb: "list", resource: "configmaps", path: MAPS, count: 2, code: 200 },
       { user: "counter", verb: "get", resource: "configmaps", path: `${MAPS}/none`, count: 1, code: 404 },
     ]);
+  });
+});
+
+describe("scale", () => {
+  it("20,000 slices are there at once, in pages that all show one version", async () => {
+    const slices = Array.from({ length: 20_000 }, (_, n) => ({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `s${n}`, namespace: `ns${n % 50}`, labels: { "kubernetes.io/service-name": `s${n % 5000}` } },
+      addressType: "IPv4",
+      ports: [{ name: "http", port: 80 }],
+      endpoints: [{ addresses: ["10.1.2.3"], nodeName: `n${n % 5000}`, conditions: { ready: true } }],
+    }));
+    await server.load(slices);
+    const path = "/apis/discovery.k8s.io/v1/endpointslices";
+    const versions = new Set<string>();
+    let [seen, token] = [0, ""];
+    do {
+      const { json } = await get(server, `${path}?limit=5000&continue=${token}`);
+      versions.add(json.metadata.resourceVersion);
+      seen += json.items.length;
+      token = json.metadata.continue ?? "";
+      await create();
+    } while (token !== "");
+    expect({ seen, versions: versions.size }).toEqual({ seen: 20_000, versions: 1 });
+    await ask(server, "DELETE", path.replace("endpointslices", "namespaces/ns0/endpointslices"));
+    expect((await server.state()).objects["discovery.k8s.io/endpointslices"]).toBe(19_600);
   });
 });
 

@@ -1,22 +1,24 @@
 /** A request from its arrival to its answer: who asks, what for, whether that is allowed, what comes of it. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { gzip } from "node:zlib";
 import type { Catalog } from "./catalog.ts";
 import { discovery, VERSION } from "./discovery.ts";
+import { podEvicted } from "./eviction.ts";
 import type { Faults, RequestFacts } from "./faults.ts";
 import { formOf } from "./forms.ts";
 import { ANONYMOUS, type Identities, type Identity } from "./identities.ts";
 import { goJson } from "./json.ts";
 import { LineStream } from "./line-stream.ts";
 import { openApi, V2 } from "./open-api.ts";
-import { podEvicted } from "./eviction.ts";
 import { expired, forbidden, NoSuchPath, Refusal, unauthorized } from "./refusal.ts";
-import { readBody } from "./request-body.ts";
 import { type Asked, asked, type ResourcePath } from "./request.ts";
+import { readBody } from "./request-body.ts";
 import type { RequestCounts } from "./request-counts.ts";
 import { collectionOf, type Resource } from "./resource.ts";
 import { type Answer, answerTo } from "./resource-requests.ts";
-import { requestedToken, REVIEWS, reviewed } from "./reviews.ts";
+import { REVIEWS, requestedToken, reviewed } from "./reviews.ts";
 import { type Deed, denial, isAllowed } from "./rights.ts";
 import { selectorOf } from "./selectors.ts";
 import type { Store } from "./store.ts";
@@ -104,7 +106,7 @@ export class Server {
 
   #authenticated(request: IncomingMessage): Identity | undefined {
     const { authorization } = request.headers;
-    if (authorization === undefined) return ANONYMOUS;
+    if (authorization === undefined) return ofCertificate(request.socket) ?? ANONYMOUS;
     const token = /^Bearer +(.+)$/i.exec(authorization)?.[1];
     const who = token === undefined ? undefined : this.#parts.identities.of(token.trim());
     const wanted = request.headers["impersonate-user"];
@@ -259,6 +261,13 @@ function madeUp(code: number, message: string | undefined, retryAfterSeconds: nu
   const reason = REASONS[code] ?? "";
   const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
   return new Refusal(code, reason, message ?? (reason || "made up by the test"), details);
+}
+
+function ofCertificate(socket: Socket): Identity | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const { CN: name, O: groups = [] } = socket.getPeerCertificate().subject;
+  const [first = ""] = [name].flat();
+  return { name: first, groups: [...[groups].flat(), "system:authenticated"] };
 }
 
 const typeOf = ({ headers }: IncomingMessage): string => (headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
