@@ -7,7 +7,7 @@ import { agentView, type PeerView, peerOf } from "./harness/agent.ts";
 import { add, del, newSandbox, removeSandbox } from "./harness/cni.ts";
 import { Controllers } from "./harness/controllers.ts";
 import { ScenarioLab } from "./harness/lab.ts";
-import { end } from "./harness/processes.ts";
+import { end, processIn } from "./harness/processes.ts";
 import { birdPrefixes } from "./harness/routers.ts";
 import { eventually } from "./harness/wait.ts";
 
@@ -169,17 +169,17 @@ describe("an IPPool", () => {
       await eventually("an address of it is given out", 10, () =>
         add(node(), sandbox, { ipam: { type: "overland-ipam", ipv4_pools: ["late"], assign_ipv6: "false" } }),
       );
-      const waits = await kube.tryKubectl(["delete", "ippool.overland.dev", "late", "--timeout=2s"]);
+      const waits = await kube.server.kubectl(["delete", "ippool.overland.dev", "late", "--timeout=2s"]);
       expect(waits.code).not.toBe(0);
       await accepted(
         "ippool",
         "late",
-        /^False: is being deleted, no new address of it is given out; .*1 address is in use/,
+        /^False: is being deleted, no new address of it is given out; .*1 address is in use \(r1n1: 1\); .*such as 10\.99\.0\.\d+ \(\S+ on r1n1\)/,
       );
       await del(node(), sandbox);
       await removeSandbox(sandbox);
       await eventually("the pool is gone, and the one that overlapped it is in force", 30, async () => {
-        expect((await kube.tryKubectl(["get", "ippool.overland.dev", "late"])).code).not.toBe(0);
+        expect((await kube.server.kubectl(["get", "ippool.overland.dev", "late"])).code).not.toBe(0);
         expect(await inEtcd("ippool", "late")).toBeUndefined();
         expect(await inEtcd("ippool", "overlapping")).toMatchObject({ spec: overlapping });
         return true;
@@ -212,14 +212,13 @@ describe("the controllers", () => {
     "an API server that is away changes nothing; what it says when it is back is done",
     () =>
       undisturbed(async () => {
-        const server = kube.apiServer;
-        await end(server);
+        await kube.server.stop();
         await eventually("nobody is ready", 40, async () => {
           const active = await kube.active().catch(() => undefined);
           return active === undefined;
         });
         expect(await inEtcd("bgppeer", "tor1")).toBeDefined();
-        kube.startApiServerAgain(server);
+        await kube.server.startAgain();
         await eventually("one is active again", 60, () => kube.active().then(() => true));
         await kube.apply("BGPPeer", "after", { node: "r1n1", peerIP: "10.10.1.252", asNumber: 65_099 });
         await eventually("it is followed again", 40, async () => (await inEtcd("bgppeer", "after")) !== undefined);
@@ -238,7 +237,7 @@ describe("the controllers", () => {
         await eventually(
           "they are gone",
           10,
-          async () => (await kube.tryKubectl(["get", "bgppeers.overland.dev"])).code !== 0,
+          async () => (await kube.server.kubectl(["get", "bgppeers.overland.dev"])).code !== 0,
         );
         await kube.install();
         await eventually("they are there again", 10, () => kube.kubectl("get", "bgppeers.overland.dev"));
@@ -250,3 +249,36 @@ describe("the controllers", () => {
     90,
   );
 });
+
+describe("a node that is deleted from Kubernetes", () => {
+  lab.proof(
+    "goes from etcd after the grace time, and its blocks come back; a bare node beside it is left alone",
+    async () => {
+      const leaving = lab.node("r1n2");
+      const agent = processIn(leaving.netns, "agent", "--config");
+      await kube.server.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "r1n2" } });
+      await markAsKubernetesNode("r1n2");
+      await end(agent, "SIGTERM");
+      const blocks = async () => (await lab.overland(["ipam", "show", "--show-blocks"])).stdout;
+      expect(await blocks()).toContain("r1n2");
+      await kube.kubectl("delete", "node", "r1n2");
+      await eventually("its blocks are back", 60, async () => {
+        expect(await inEtcd("node", "r1n2")).toBeUndefined();
+        expect(await blocks()).not.toContain("r1n2");
+        return true;
+      });
+      expect(await inEtcd("node", "r1n1")).toBeDefined();
+      const metrics = await kube.metrics(await kube.active());
+      expect(metrics).toMatch(/^ipam_allocations_gc_reclamations\{node="r1n2"\} 2$/m);
+      expect(metrics).toMatch(/^ipam_allocations_in_use\{ippool="pods-ipv4",node="r1n1"\} 1$/m);
+    },
+    120,
+  );
+});
+
+/** As an agent that knows its Kubernetes Node writes it. */
+async function markAsKubernetesNode(name: string): Promise<void> {
+  const resource = (await inEtcd("node", name)) as { metadata?: { annotations?: object } } | undefined;
+  const annotations = { ...resource?.metadata?.annotations, "overland.dev/kubernetes-node": "uid-1" };
+  await lab.apply(JSON.stringify({ ...resource, metadata: { ...resource?.metadata, annotations } }));
+}

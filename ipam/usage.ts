@@ -32,8 +32,8 @@ export interface BlockUsage {
 }
 
 /**
- * One row per pool, by name; a block that lies in no pool is left out: {@link blocksInNoPool} has it. In each row total is
- * the sum of inUse, reserved, free and what rests.
+ * One row per pool, by name; a block that lies in no pool is left out: {@link blocksInNoPool} has it. In each row total
+ * is the sum of inUse, reserved, free and what rests.
  */
 export function poolUsage(
   pools: readonly Pool[],

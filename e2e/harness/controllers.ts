@@ -1,32 +1,37 @@
 /** An API server beside a lab's etcd, kubectl against it, and controllers that bring its resources to etcd. */
-import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Finished, must, run } from "./command.ts";
+import { ApiServer } from "./api-server.ts";
+import { type Finished, run } from "./command.ts";
 import type { ScenarioLab } from "./lab.ts";
-import { end, type Process, processesIn, processIn, startAgain, startIn } from "./processes.ts";
-import { NODE, OVERLAND } from "./program.ts";
+import { end, type Process, processesIn, processIn, startIn } from "./processes.ts";
+import { OVERLAND } from "./program.ts";
 import { eventually } from "./wait.ts";
 
-const PROGRAM = fileURLToPath(new URL("../kubernetes/api-server.ts", import.meta.url));
 const MANIFESTS = fileURLToPath(new URL("../../manifests", import.meta.url));
+const NAMESPACE = "overland-system";
 const FIRST_PORT = 9180;
 
 export class Controllers {
   readonly #lab: ScenarioLab;
+  #server: ApiServer | undefined;
+  #kubeconfig = "";
 
   constructor(lab: ScenarioLab) {
     this.#lab = lab;
   }
 
-  /** With the CustomResourceDefinitions, as an operator applies them. */
+  /** With the CustomResourceDefinitions as an operator applies them, and controllers with the rights of manifests/. */
   async start(): Promise<void> {
-    mkdirSync(this.#directory, { recursive: true });
-    const command = [NODE, "--no-warnings", PROGRAM, "--dir", this.#directory, "--port", "6443", "--keep"];
-    startIn(this.#netns, command, `${this.#lab.plan.log}/api-server.log`);
-    await eventually("the API server answers", 30, () => this.kubectl("get", "--raw", "/version"));
-    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "overland-system" } };
-    await must(this.#kubectl(["apply", "-f", "-"]), { netns: this.#netns, input: JSON.stringify(namespace) });
+    this.#server = await ApiServer.start({ netns: this.#netns, words: ["--keep"] });
+    await this.server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     await this.install();
+    const rendered = await this.kubectl("kustomize", `${MANIFESTS}/base`);
+    const access = rendered
+      .split(/^---$/m)
+      .filter((text) => /^kind: (ServiceAccount|(Cluster)?Role(Binding)?)$/m.test(text));
+    await this.server.mustKubectl(["apply", "-f", "-"], { input: access.join("---\n") });
+    const token = await this.server.serviceAccount(`${NAMESPACE}/overland-controller`);
+    this.#kubeconfig = this.server.kubeconfigOf("controller", token);
     for (let i = 0; i < 2; i++) this.#startController(i);
     await eventually("one controller is active, the other waits", 30, async () => {
       const said = await Promise.all([this.ready(0), this.ready(1)]);
@@ -34,22 +39,21 @@ export class Controllers {
     });
   }
 
+  get server(): ApiServer {
+    if (this.#server === undefined) throw new Error("the API server is not running");
+    return this.#server;
+  }
+
   async install(): Promise<void> {
     await this.kubectl("apply", "-k", `${MANIFESTS}/crds`);
   }
 
   async kubectl(...words: readonly string[]): Promise<string> {
-    return await must(this.#kubectl(words), { netns: this.#netns });
-  }
-
-  /** A kubectl that may fail. */
-  async tryKubectl(words: readonly string[], timeoutMs?: number): Promise<Finished> {
-    return await run(this.#kubectl(words), { netns: this.#netns, ...(timeoutMs !== undefined && { timeoutMs }) });
+    return await this.server.mustKubectl(words);
   }
 
   async apply(kind: string, name: string, spec: object): Promise<void> {
-    const object = { apiVersion: "overland.dev/v1", kind, metadata: { name }, spec };
-    await must(this.#kubectl(["apply", "-f", "-"]), { netns: this.#netns, input: JSON.stringify(object) });
+    await this.server.apply({ apiVersion: "overland.dev/v1", kind, metadata: { name }, spec });
   }
 
   /** `True: generation 1 is in force` */
@@ -81,14 +85,6 @@ export class Controllers {
     return processIn(this.#netns, "controller", "--http", `127.0.0.1:${FIRST_PORT + i}`);
   }
 
-  get apiServer(): Process {
-    return processIn(this.#netns, "api-server.ts", this.#directory);
-  }
-
-  startApiServerAgain(former: Process): void {
-    startAgain(former, `${this.#lab.plan.log}/api-server.log`);
-  }
-
   #startController(i: number): void {
     const etcd = ["--etcd-endpoints", this.#lab.plan.etcd.endpoints.join(",")];
     const terms = ["--kubeconfig", this.#kubeconfig, "--http", `127.0.0.1:${FIRST_PORT + i}`, "--grace", "3s"];
@@ -98,12 +94,8 @@ export class Controllers {
 
   /** Before the lab is taken down, so that nothing of ours is left in its namespaces. */
   async stop(): Promise<void> {
-    for (const words of [
-      ["controller", "--kubeconfig"],
-      ["api-server.ts", this.#directory],
-    ]) {
-      for (const one of processesIn(this.#netns, ...words)) await end(one);
-    }
+    for (const one of processesIn(this.#netns, "controller", "--kubeconfig")) await end(one);
+    await this.#server?.remove();
   }
 
   async #curl(i: number, path: string): Promise<Finished> {
@@ -111,19 +103,7 @@ export class Controllers {
     return await run(["curl", "-sS", "--noproxy", "*", "--max-time", "3", url], { netns: this.#netns });
   }
 
-  #kubectl(words: readonly string[]): string[] {
-    return ["kubectl", "--kubeconfig", this.#kubeconfig, "--request-timeout", "10s", ...words];
-  }
-
-  get #kubeconfig(): string {
-    return `${this.#directory}/kubeconfig`;
-  }
-
   get #netns(): string {
     return this.#lab.plan.etcd.netns;
-  }
-
-  get #directory(): string {
-    return `${this.#lab.plan.directory}/kubernetes`;
   }
 }

@@ -87,6 +87,10 @@ function podProblems(draft: KubeObject, old: KubeObject | undefined): Cause[] {
 function secretDefaults(draft: KubeObject): KubeObject {
   const { stringData, ...rest } = draft;
   const data = { ...mapAt(rest, "data") };
+  // Go's decoder skips line ends, which kustomize's generators write.
+  for (const [key, value] of Object.entries(data)) {
+    if (typeof value === "string") data[key] = value.replaceAll(/[\r\n]/g, "");
+  }
   for (const [key, value] of Object.entries(isMap(stringData) ? stringData : {})) {
     data[key] = Buffer.from(textAt(value)).toString("base64");
   }

@@ -17,7 +17,7 @@ import { readRemembered, writeRemembered } from "./remembered-services.ts";
 
 /** How long the first session waits for the API server: well within what peers keep for us (RFC 4724). */
 const PATIENCE_MS = 10_000;
-/** A change is on disk after so long, until then a kill forgets it; but the disk is not written more often than that. */
+/** A change is on disk after so long (a kill before that forgets it), but no sooner than so long after the last. */
 const WRITE_AFTER_MS = 20;
 const WRITE_EVERY_MS = 500;
 const MOST_PROBLEMS = 20;

@@ -2,6 +2,7 @@
 
 import { faultsBetween } from "../config/cross-rules.ts";
 import type { Fault } from "../config/fault.ts";
+import type { Writer } from "../config/managed.ts";
 import { faultText, type Manifests } from "../config/manifest.ts";
 import { readManifestFiles } from "../config/manifest-files.ts";
 import { applyResources, deleteResources, type Outcome, type ResourceRef } from "../config/resource-store.ts";
@@ -14,7 +15,7 @@ import { counted, note, print } from "./terminal.ts";
 
 export async function apply(options: OptionValues): Promise<void> {
   const { sourced } = readOrFail(options["filename"] as string[], "nothing was applied");
-  const applied = await withStore(options, (store) => applyResources(store, sourced));
+  const applied = await withStore(options, (store) => applyResources(store, sourced, writerOf(options)));
   if ("faults" in applied) throw faultsFailure(applied.faults, "nothing was applied");
   printOutcomes(applied.outcomes, options["output"]);
 }
@@ -31,16 +32,20 @@ export async function remove(kind: string | undefined, names: string[], options:
   const files = options["filename"] as string[] | undefined;
   const refs = files === undefined ? refsOf(kind, names) : refsInFiles(files, kind);
   const deleted = await withStore(options, async (store) => {
-    const done = await deleteResources(store, refs);
+    const done = await deleteResources(store, refs, writerOf(options));
     if (options["ignoreNotFound"] !== true || "outcomes" in done) return done;
     const present = refs.filter(({ kind: k, name }) => !done.refusals.includes(`${k} ${name} does not exist`));
-    return present.length === refs.length ? done : await deleteResources(store, present);
+    return present.length === refs.length ? done : await deleteResources(store, present, writerOf(options));
   });
   if ("refusals" in deleted) throw new Failure([...deleted.refusals, "nothing was deleted"].join("\n"));
   printOutcomes(deleted.outcomes, options["output"]);
   const nodes = deleted.outcomes.flatMap(({ kind: k, name }) => (k === "Node" ? [name] : []));
   if (nodes.length > 0)
     for (const line of await withStore(options, (store) => whatNodesLeave(store, nodes))) note(line);
+}
+
+function writerOf(options: OptionValues): Writer {
+  return options["force"] === true ? "insisting" : "operator";
 }
 
 function refsOf(kind: string | undefined, names: readonly string[]): ResourceRef[] {

@@ -27,12 +27,14 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
 
 const BOOLEANS = ["true", "false"];
 const FILES = "-f, --filename <FILE...>";
+const FORCE = "also what Kubernetes manages: for when no controller looks after it any more";
 
 function addResources(program: Command): void {
   withEtcdOptions(program.command("apply"))
     .summary("create or change resources from files")
     .description("Create or change resources from files, all of them or none.")
     .requiredOption(FILES, "files or directories of resources; - reads standard input")
+    .option("--force", FORCE)
     .addOption(outputOption(["name"]))
     .action(async (options) => (await import("./manifests.ts")).apply(options));
   withEtcdOptions(program.command("get <KIND> [NAME...]"))
@@ -45,6 +47,7 @@ function addResources(program: Command): void {
     .description("Delete resources by kind and name, or those that files name; all of them or none.")
     .option(FILES, "files or directories of resources; - reads standard input")
     .option("--ignore-not-found", "a resource that does not exist is no fault")
+    .option("--force", FORCE)
     .addOption(outputOption(["name"]))
     .action(async (kind, names, options) => (await import("./manifests.ts")).remove(kind, names, options));
   program
@@ -123,8 +126,8 @@ function addController(program: Command): void {
   withSettings(withEtcdOptions(program.command("controller")), KUBERNETES_SETTINGS)
     .summary("run the cluster's controller: one is active, others wait")
     .description(
-      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes hold " +
-        "that are gone. Of several that run one is active, the others wait.",
+      "Run the cluster's controller: it brings custom resources of Kubernetes to etcd, and takes back what nodes " +
+        "hold that are gone. Of several that run one is active, the others wait.",
     )
     .option("--grace <DURATION>", "how long a Node must be gone", "5m")
     .option("--interval <DURATION>", "between two looks", "60s")

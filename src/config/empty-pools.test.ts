@@ -38,7 +38,7 @@ describe("a pool", () => {
     await apply(store, "cidr: 10.244.0.0/24");
     await used(store, ["n1"], true);
     const text = "IPPool a (10.244.0.0/24): 1 address is in use (n1: 1); ";
-    const cure = "delete the pods that have them, then the pool";
+    const cure = "delete the pods that have them, such as 10.244.0.0 (default/pod-h-n1 on n1), then the pool";
     const disable = "set spec.disabled: true so that no new ones are given out, ";
     expect(await deleteResources(store, [ref("a")])).toEqual({ refusals: [text + disable + cure] });
     await apply(store, "cidr: 10.244.0.0/24, disabled: true");

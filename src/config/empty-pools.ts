@@ -2,8 +2,9 @@
  * Deleting a pool: refused while an address of it is in use. Blocks that nodes cut from it and do not use go with it,
  * in the same transaction: no node can give out an address of a block that is gone.
  */
-import { type Block, decodeBlock } from "../../ipam/block.ts";
+import { addressAt, type Block, decodeBlock } from "../../ipam/block.ts";
 import { affinityKey, blockKey, blockOfKey, ipamRoot } from "../../ipam/keys.ts";
+import { formatAddress } from "../../ipam/net/address.ts";
 import { containsPrefix, formatPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { maxTransactionOperations, type Revision, type Store } from "../../ipam/store.ts";
 import type { IPPoolResource, Resource } from "./resource.ts";
@@ -21,6 +22,7 @@ export interface Emptied {
 }
 
 const mostNodesNamed = 5;
+const mostHoldersNamed = 3;
 /** A block and its owner's claim are two records. */
 const atOnce = maxTransactionOperations - (maxTransactionOperations % 2);
 
@@ -90,7 +92,22 @@ function refusalOf(pool: IPPoolResource, inside: readonly Inside[], nodes: Reado
   const leaked = [...users.keys()].some((node) => !nodes.has(node));
   const cure = leaked ? "; `overland ipam release` frees what nodes left that are gone" : "";
   const text = `${addresses} in use (${usersText(users, nodes)})`;
-  return `${poolText(pool)}: ${text}; ${first}delete the pods that have them, then the pool${cure}`;
+  const who = `, such as ${holdersText(inside)}`;
+  return `${poolText(pool)}: ${text}; ${first}delete the pods that have them${who}, then the pool${cure}`;
+}
+
+/** The first few: `10.244.0.5 (default/web on n1)`. */
+function holdersText(inside: readonly Inside[]): string {
+  const held = inside.flatMap(({ block }) =>
+    block === undefined ? [] : [...block.allocations].map(([ordinal, holder]) => ({ block, ordinal, holder })),
+  );
+  return held
+    .slice(0, mostHoldersNamed)
+    .map(({ block, ordinal, holder: { handle, namespace, pod, node = block.node } }) => {
+      const owner = pod === undefined ? `handle ${handle}` : `${namespace ?? "default"}/${pod}`;
+      return `${formatAddress(addressAt(block, ordinal))} (${owner} on ${node})`;
+    })
+    .join(", ");
 }
 
 /** Those with most first: `n1: 12, n2: 3, which does not exist, and 4 more nodes`. */

@@ -7,8 +7,8 @@ import type { Fault } from "./fault.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { Resource } from "./resource.ts";
 
-/** Who writes: a person with `overland`, or the controller for a custom resource. */
-export type Writer = "operator" | "kubernetes";
+/** Who writes: a person with `overland`, the same who insists, or the controller for a custom resource. */
+export type Writer = "operator" | "insisting" | "kubernetes";
 
 const MANAGED_BY = "overland.dev/managed-by";
 const UID = "overland.dev/kubernetes-uid";
@@ -65,7 +65,7 @@ export function sameContent(a: Resource, b: Resource): boolean {
 
 /** Why `writer` may not write this over what is held; undefined: it may. */
 export function ownershipFault(item: SourcedResource, held: Resource | undefined, writer: Writer): Fault | undefined {
-  if (held === undefined || isManaged(held) === (writer === "kubernetes")) return undefined;
+  if (held === undefined || writer === "insisting" || isManaged(held) === (writer === "kubernetes")) return undefined;
   const { kind, metadata } = held;
   if (writer === "operator") {
     return sameContent(held, item.resource) ? undefined : item.fault([], `${nameOf(held)} ${CHANGE_THERE}`);
@@ -73,14 +73,14 @@ export function ownershipFault(item: SourcedResource, held: Resource | undefined
   if (held.kind === item.resource.kind && sameSpec(held, item.resource)) return undefined;
   const other = `\`overland delete ${kind.toLowerCase()} ${metadata.name}\``;
   const cure = `make both the same, and this one takes over, or ${other}`;
-  return item.fault([], `a ${kind} of this name was made by \`overland apply\` and differs; ${cure}`);
+  return item.fault([], `the ${kind} of this name was made by \`overland apply\` and differs; ${cure}`);
 }
 
 const CHANGE_THERE = "is managed by Kubernetes; change it with kubectl";
 
 /** Why `writer` may not delete this; undefined: it may. */
 export function ownershipRefusal(held: Resource, writer: Writer): string | undefined {
-  if (isManaged(held) === (writer === "kubernetes")) return undefined;
+  if (writer === "insisting" || isManaged(held) === (writer === "kubernetes")) return undefined;
   if (writer === "kubernetes") return `${nameOf(held)} was made anew by \`overland apply\``;
   return `${nameOf(held)} is managed by Kubernetes; delete it with kubectl`;
 }

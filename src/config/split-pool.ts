@@ -11,6 +11,7 @@ import { findPool, type Pool } from "../../ipam/pool.ts";
 import { type Reading, readRecords } from "../../ipam/reading.ts";
 import { partsOf, type Rename, renames, renaming, splitFault } from "../../ipam/split.ts";
 import { maxTransactionOperations, type Store, type Transaction } from "../../ipam/store.ts";
+import { isManaged } from "./managed.ts";
 import { poolOf } from "./pools.ts";
 import type { IPPoolResource } from "./resource.ts";
 import { POOLS_GUARD, resourceKey } from "./resource-keys.ts";
@@ -47,6 +48,10 @@ export async function splitPool(store: Store, request: SplitRequest): Promise<Sp
     const reading = readRecords((await store.list(ipamRoot)).entries);
     const old = poolCalled(pools, request.pool);
     if (old === undefined) return await finish(store, request, pools.map(poolOf), reading);
+    if (isManaged(old)) {
+      const cure = "make the parts of it there: delete it with kubectl once it is empty, and apply smaller ones";
+      return { refusal: `IPPool ${old.metadata.name} is managed by Kubernetes; ${cure}` };
+    }
     const fault = splitFault(poolOf(old), request.parts);
     if (fault !== undefined) return { refusal: fault };
     const parts = partDocuments(old, request.parts);

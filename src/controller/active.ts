@@ -5,8 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../ipam/store.ts";
 import { Election } from "../cluster/lease.ts";
 import type { Cluster } from "../cluster/port.ts";
+import { readRules } from "../config/ipam-rules.ts";
+import { poolOf } from "../config/pools.ts";
+import { listResources } from "../config/resource-store.ts";
+import type { Metric } from "../telemetry/exposition.ts";
 import type { Log } from "../telemetry/log.ts";
+import { BlockCounts } from "./block-counts.ts";
 import { DepartedNodes } from "./departed-nodes.ts";
+import { ipamMetrics, Reclaims } from "./ipam-metrics.ts";
 import { KubernetesNodes } from "./kubernetes-nodes.ts";
 import { usualTerms } from "./leader.ts";
 import { LoadBalancing } from "./load-balancing.ts";
@@ -26,6 +32,8 @@ export class ActiveController {
   readonly reflecting: Reflecting | undefined;
   readonly kubernetesNodes: KubernetesNodes | undefined;
   readonly loadBalancing: LoadBalancing | undefined;
+  readonly #reclaims = new Reclaims();
+  readonly #blocks: BlockCounts;
   readonly #terms: ActiveTerms;
   readonly #store: Store;
   readonly #log: Log;
@@ -36,6 +44,7 @@ export class ActiveController {
   #lookedAt: number | undefined;
   #looking: Promise<void> = Promise.resolve();
   #woken: () => void = () => undefined;
+  #due = false;
   #storeTrouble: string | undefined = "etcd was not asked yet";
 
   constructor(terms: ActiveTerms, store: Store, cluster: Cluster | undefined, log: Log) {
@@ -44,10 +53,11 @@ export class ActiveController {
     this.#log = log;
     if (cluster !== undefined) {
       const identity = `${hostname()}_${randomUUID()}`;
-      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#woken() });
+      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#wake() });
     }
     this.standing = new Standing(store, this.#election);
     this.#nodes = this.#newDeparted();
+    this.#blocks = new BlockCounts(store);
     if (cluster !== undefined) {
       this.reflecting = new Reflecting(cluster, store, this.standing, log);
       this.loadBalancing = new LoadBalancing(cluster, store, this.standing, log);
@@ -57,8 +67,12 @@ export class ActiveController {
     this.#running = this.#run();
   }
 
-  get departedNodes(): DepartedNodes {
-    return this.#nodes;
+  /** How full the pools are; empty while this one does not act. Throws StoreUnavailable. */
+  async ipamMetrics(): Promise<Metric[]> {
+    if (!this.standing.leads) return [];
+    const [{ resources }, rules] = await Promise.all([listResources(this.#store, "IPPool"), readRules(this.#store)]);
+    const pools = resources.flatMap((resource) => (resource.kind === "IPPool" ? poolOf(resource) : []));
+    return ipamMetrics(this.#blocks.all, pools, rules, this.#reclaims);
   }
 
   /** Why this one could not act, in words. */
@@ -72,6 +86,7 @@ export class ActiveController {
     this.#stopping.abort();
     await this.#running;
     this.kubernetesNodes?.stop();
+    this.#blocks.stop();
     await this.reflecting?.stop();
     await this.loadBalancing?.stop();
     await this.#looking;
@@ -119,7 +134,7 @@ export class ActiveController {
     this.#looking = (async () => {
       try {
         const gone = (await this.kubernetesNodes?.look(performance.now())) ?? [];
-        await nodes.look(performance.now(), gone);
+        this.#reclaims.take(await nodes.look(performance.now(), gone));
       } catch (error) {
         this.#log.warn("departed nodes could not all be looked at; tried again", { error });
       }
@@ -138,12 +153,22 @@ export class ActiveController {
     this.#storeTrouble = error.message;
   }
 
+  #wake(): void {
+    this.#due = true;
+    this.#woken();
+  }
+
   async #rest(): Promise<void> {
+    if (this.#due) {
+      this.#due = false;
+      return;
+    }
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
     this.#woken = () => over.abort();
     const ms = Math.min(usualTerms.beatMs, this.#terms.intervalMs);
     await sleep(ms, undefined, { signal }).catch(() => undefined);
     this.#woken = () => undefined;
+    this.#due = false;
   }
 }

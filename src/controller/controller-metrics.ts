@@ -4,7 +4,7 @@ import type { ActiveController } from "./active.ts";
 import { REFLECTED } from "./custom-resources.ts";
 
 export function controllerMetrics(controller: ActiveController, version: string): Metric[] {
-  const { standing, reflecting } = controller;
+  const { standing, reflecting, kubernetesNodes } = controller;
   return [
     gauge("overland_controller_info", "Always 1: the version that runs.", [{ labels: { version }, value: 1 }]),
     gauge("overland_controller_active", "1 while this controller is the one that acts.", [
@@ -19,6 +19,16 @@ export function controllerMetrics(controller: ActiveController, version: string)
       "overland_controller_resources",
       "Custom resources by kind and by what became of them: accepted or refused. Of the active controller.",
       resourceSamples(controller),
+    ),
+    gauge(
+      "overland_controller_behind",
+      "1 while something that custom resources say could not be done yet; the log says what.",
+      reflecting?.last === undefined ? [] : [{ value: reflecting.trouble === undefined ? 0 : 1 }],
+    ),
+    gauge(
+      "overland_controller_nodes_held_back",
+      "1 while so many nodes are missing in Kubernetes at once that nothing is done about them.",
+      kubernetesNodes === undefined ? [] : [{ value: kubernetesNodes.heldBack === undefined ? 0 : 1 }],
     ),
     gauge(
       "overland_controller_resources_waiting",

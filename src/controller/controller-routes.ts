@@ -14,10 +14,11 @@ export function controllerRoutes(controller: ActiveController, version: string):
       if (notReady.length > 0) return { status: 503, body: `${notReady.join("\n")}\n` };
       return { status: 200, body: controller.standing.leads ? "ok: active\n" : "ok: standby\n" };
     },
-    "GET /metrics": () => ({
-      status: 200,
-      body: expositionText([...controllerMetrics(controller, version), ...process()]),
-      type: EXPOSITION_TYPE,
-    }),
+    "GET /metrics": async () => {
+      // With etcd away its figures are not known; that is no reason to say nothing.
+      const ipam = await controller.ipamMetrics().catch(() => []);
+      const metrics = [...controllerMetrics(controller, version), ...ipam, ...process()];
+      return { status: 200, body: expositionText(metrics), type: EXPOSITION_TYPE };
+    },
   };
 }

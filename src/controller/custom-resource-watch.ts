@@ -122,6 +122,8 @@ export class CustomResourceWatch {
       change(key, object) {
         if (object === undefined) followed.objects?.delete(key);
         else followed.objects?.set(key, object);
+        // It may be the first of a new definition: a watch can outlive the old one.
+        followed.definition = undefined;
         changed();
       },
       health(problem) {

@@ -5,17 +5,15 @@
 import { audit } from "../../ipam/audit.ts";
 import { type KeptBlock, keptBlocks, nodesIn, type Takeback, takeback } from "../../ipam/departed.ts";
 import { affinitiesRoot, affinityOfKey, ipamRoot } from "../../ipam/keys.ts";
+import { findLeaks } from "../../ipam/leaks.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Reading, readRecords } from "../../ipam/reading.ts";
-import type { Rules } from "../../ipam/rules.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
 import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
-import { rulesOf } from "../config/ipam-rules.ts";
+import { readRules } from "../config/ipam-rules.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
-import { getResources, listResources } from "../config/resource-store.ts";
-import { IPAM_CONFIGURATION } from "../config/schema/ipamconfiguration.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Fence } from "./leader.ts";
 
@@ -31,6 +29,8 @@ export interface Look {
   readonly kept: readonly KeptBlock[];
   /** What does not agree in the records: reported, not touched. Undefined: not looked for this time. */
   readonly findings: readonly string[] | undefined;
+  /** Addresses in use without an owner as far as the records go, by node. Undefined: not looked for this time. */
+  readonly leaks: ReadonlyMap<string, number> | undefined;
 }
 
 export class DepartedNodes {
@@ -63,9 +63,10 @@ export class DepartedNodes {
     const owners = (await this.#store.listKeys(affinitiesRoot)).flatMap((key) => affinityOfKey(key)?.node ?? []);
     const all = this.#readAt === undefined || now - this.#readAt >= READ_ALL_MS;
     const entries = all ? (await this.#store.list(ipamRoot)).entries : [];
-    if (all) {
+    const reading = all ? readRecords(entries) : undefined;
+    if (reading !== undefined) {
       this.#readAt = now;
-      this.#lastAll = [...nodesIn(readRecords(entries))];
+      this.#lastAll = [...nodesIn(reading)];
     }
     const findings = all ? audit(entries) : undefined;
     for (const finding of findings ?? []) {
@@ -84,18 +85,18 @@ export class DepartedNodes {
     const kept: KeptBlock[] = [];
     for (const { id } of certain) {
       done.push(...(await this.#takeBack(id)));
-      const left = keptBlocks(await this.#records(), id, this.#wall(), await this.#rules());
+      const left = keptBlocks(await this.#records(), id, this.#wall(), await readRules(this.#store));
       kept.push(...left);
       if (left.length === 0) await this.#forget(id);
     }
     // What is gone now is no reason to look again.
     if (certain.length > 0) this.#lastAll = [...nodesIn(await this.#records())];
-    return { departed, done, kept, findings };
+    return { departed, done, kept, findings, leaks: reading && leaksByNode(reading, nodes) };
   }
 
   async #takeBack(node: string): Promise<Takeback[]> {
     const done: Takeback[] = [];
-    const rules = await this.#rules();
+    const rules = await readRules(this.#store);
     for (let act = 0; act < MOST_ACTS; act++) {
       const next = takeback(await this.#records(), node, resourceKey("Node", node), this.#wall(), rules);
       if (next === undefined) break;
@@ -117,16 +118,6 @@ export class DepartedNodes {
     return readRecords((await this.#store.list(ipamRoot)).entries);
   }
 
-  /** How long a released address rests is the cluster's to say. */
-  async #rules(): Promise<Rules> {
-    const [configuration] = (await getResources(this.#store, "IPAMConfiguration", [IPAM_CONFIGURATION])).resources;
-    const { resources } = await listResources(this.#store, "IPReservation");
-    return rulesOf(
-      configuration?.kind === "IPAMConfiguration" ? configuration : undefined,
-      resources.filter((resource) => resource.kind === "IPReservation"),
-    );
-  }
-
   /** By keys: a Node that cannot be read is there all the same. */
   async #nodes(): Promise<Set<string>> {
     const root = kindRoot("Node");
@@ -145,4 +136,13 @@ export class DepartedNodes {
     }
     for (const key of records) this.#log.warn("a record of a departed node is deleted", { node, key, why });
   }
+}
+
+function leaksByNode(reading: Reading, nodes: ReadonlySet<string>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { addresses, nodes: owners } of findLeaks(reading, nodes)) {
+    const [owner = ""] = owners;
+    counts.set(owner, (counts.get(owner) ?? 0) + addresses.length);
+  }
+  return counts;
 }

@@ -37,6 +37,8 @@ export interface Judgement {
   readonly verdicts: readonly Verdict[];
   /** What differs from the store, in the order in which it can be written. */
   readonly changes: readonly SourcedResource[];
+  /** References of objects that are of another definition than the one there is now: what was told is out of date. */
+  readonly outdated: readonly string[];
 }
 
 /** Managed, of a kind that is known, and without a custom resource that stays: to be deleted, if that is certain. */
@@ -65,6 +67,7 @@ export function judge(
 ): Judgement {
   const verdicts: Verdict[] = [];
   const changes: SourcedResource[] = [];
+  const outdated: string[] = [];
   const heldBy = new Map(held.map((resource) => [refText(resource.kind, resource.metadata.name), resource]));
   const going = new Set(leaving.map(({ kind, metadata }) => refText(kind, metadata.name)));
   // A filter that goes is none that one may name; a pool that goes still has its range.
@@ -86,6 +89,10 @@ export function judge(
         continue;
       }
       const { item } = document;
+      if (isOutdated(item.resource, heldBy.get(item.file))) {
+        outdated.push(item.file);
+        continue;
+      }
       const alien = ownershipFault(item, heldBy.get(item.file), "kubernetes");
       if (alien !== undefined) refuse(object, "NotManaged", [alien.message]);
       else {
@@ -105,7 +112,13 @@ export function judge(
       if (!isHeld(item.resource, heldBy.get(item.file))) changes.push(item);
     }
   }
-  return { verdicts, changes };
+  return { verdicts, changes, outdated };
+}
+
+/** An object goes with its definition: the same one under another is the view of a watch that is behind. */
+function isOutdated(resource: Resource, held: Resource | undefined): boolean {
+  const [now, before] = [originOf(resource), held && originOf(held)];
+  return before !== undefined && before.uid === now?.uid && before.definition !== now.definition;
 }
 
 /** All of them where they go together; else one after the other, the older first, so that a newer one is refused. */

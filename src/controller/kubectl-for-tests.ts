@@ -12,7 +12,7 @@ import {
 } from "./custom-resources.ts";
 
 /** No two servers give the same. */
-let definitions = 0;
+let uids = 0;
 
 export class KubectlForTests {
   readonly cluster: MemoryCluster;
@@ -22,25 +22,34 @@ export class KubectlForTests {
     this.cluster = cluster;
   }
 
+  /** One that is being removed is there again once it has gone. */
   async install(kinds: readonly ReflectedKind[] = REFLECTED): Promise<void> {
     for (const kind of kinds) {
       const { type, name } = definitionOf(kind);
-      if ((await this.cluster.get({ type, name })) !== undefined) continue;
-      this.cluster.put(type, { metadata: { name, uid: `definition-${++definitions}` } });
+      const present = await this.cluster.get({ type, name });
+      if (present !== undefined && present.metadata.deletionTimestamp === undefined) continue;
+      await this.finishUninstall(kind);
+      this.cluster.put(type, { metadata: { name, uid: `definition-${++uids}` } });
     }
   }
 
   /** As `kubectl delete crd`: what was defined goes first, as far as finalizers let it. */
   async uninstall(kind: ReflectedKind): Promise<void> {
     const ref = definitionOf(kind);
-    const present = (await this.cluster.get(ref)) as KubeObject;
+    const present = await this.cluster.get(ref);
+    if (present === undefined) return;
     const deletionTimestamp = "2026-01-02T00:00:00Z";
-    this.cluster.put(ref.type, { ...present, metadata: { ...present.metadata, deletionTimestamp } });
-    // Finalizers are none here: this store of ours would take it away at once.
-    for (const { metadata } of await this.all(kind)) await this.delete(kind, metadata.name);
+    // Its own finalizer, which the API server takes off when nothing is left.
+    const metadata = { ...present.metadata, deletionTimestamp, finalizers: ["customresourcecleanup"] };
+    this.cluster.put(ref.type, { ...present, metadata });
+    for (const {
+      metadata: { name },
+    } of await this.all(kind))
+      await this.delete(kind, name);
   }
 
-  finishUninstall(kind: ReflectedKind): void {
+  async finishUninstall(kind: ReflectedKind): Promise<void> {
+    for (const { metadata } of await this.all(kind)) this.cluster.remove({ type: typeOf(kind), name: metadata.name });
     this.cluster.remove(definitionOf(kind));
   }
 
@@ -50,7 +59,8 @@ export class KubectlForTests {
     const generation = (before?.metadata.generation ?? 0) + (changed ? 1 : 0);
     const creationTimestamp =
       before?.metadata.creationTimestamp ?? `2026-01-01T00:00:${String(this.#made++ % 60).padStart(2, "0")}Z`;
-    const metadata = { ...before?.metadata, name, generation, creationTimestamp, ...(labels && { labels }) };
+    const uid = before?.metadata.uid ?? `object-${++uids}`;
+    const metadata = { ...before?.metadata, name, uid, generation, creationTimestamp, ...(labels && { labels }) };
     const object = { apiVersion: API_VERSION, kind, metadata, spec, ...(before?.status && { status: before.status }) };
     this.cluster.put(typeOf(kind), object);
   }

@@ -97,6 +97,10 @@ type Act =
   | { readonly do: "pass"; readonly who: 0 | 1; readonly elected: boolean }
   | { readonly do: "both" | "told" };
 
+type Definition =
+  | { readonly do: "uninstall"; readonly kind: ReflectedKind }
+  | { readonly do: "install"; readonly kind: ReflectedKind };
+
 const ofKind = fc.constantFrom(...SPECS);
 const acts: fc.Arbitrary<Act> = fc.oneof(
   { weight: 6, arbitrary: ofKind.chain(([kind, specs]) => applyOf(kind, specs)) },
@@ -261,6 +265,43 @@ it("converges, whatever is applied and deleted, by two controllers, whatever bec
       },
     ),
     { numRuns: 150, seed: 5 },
+  );
+}, 240_000);
+
+it("deletes nothing but what was deleted, whatever becomes of definitions", async () => {
+  const kinds = fc.constantFrom(...SPECS.map(([kind]) => kind));
+  const definitions: fc.Arbitrary<Definition> = fc.tuple(kinds, fc.boolean()).map(([kind, away]) => {
+    return { do: away ? "uninstall" : "install", kind };
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof({ weight: 5, arbitrary: acts }, { weight: 1, arbitrary: definitions }), {
+        minLength: 5,
+        maxLength: 40,
+      }),
+      async (story) => {
+        const { kubectl, store, controllers } = await fresh();
+        const [everHeld, deleted] = [new Set<string>(), new Set<string>()];
+        const heldNow = async () => {
+          const lists = await Promise.all(REFLECTED.map(async (kind) => (await listResources(store, kind)).resources));
+          return lists.flat().map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+        };
+        for (const one of story) {
+          if (one.do === "uninstall") await kubectl.uninstall(one.kind);
+          else if (one.do === "install") await kubectl.install([one.kind]);
+          else await act(kubectl, controllers, one);
+          if (one.do === "delete") deleted.add(`${one.kind}/${one.name}`);
+          for (const ref of await heldNow()) everHeld.add(ref);
+        }
+        await kubectl.install();
+        await quiet(controllers[0]);
+        const held = new Set(await heldNow());
+        for (const ref of everHeld) if (!deleted.has(ref)) expect([...held]).toContain(ref);
+        // A pool whose definition went is no more held by its finalizer.
+        for (const { metadata } of await kubectl.all("IPPool")) expect(metadata.deletionTimestamp).toBeUndefined();
+      },
+    ),
+    { numRuns: 150, seed: 7 },
   );
 }, 240_000);
 

@@ -2,12 +2,12 @@
 import { expect, it } from "@jest/globals";
 import { MemoryStore } from "../../ipam/memory-store.ts";
 import { allocatorOn, Clock, poolOf, requestOf } from "../../ipam/world-for-tests.ts";
-import { EVENTS } from "../cluster/port.ts";
+import { ClusterError, EVENTS } from "../cluster/port.ts";
 import { originOf } from "../config/managed.ts";
 import { readManifests } from "../config/manifest.ts";
 import { applyResources, deleteResources, listResources } from "../config/resource-store.ts";
 import { CustomResourceWatch } from "./custom-resource-watch.ts";
-import type { ReflectedKind } from "./custom-resources.ts";
+import { type Condition, type CustomResource, type ReflectedKind, typeOf } from "./custom-resources.ts";
 import { KubectlForTests } from "./kubectl-for-tests.ts";
 import { Reflection } from "./reflection.ts";
 
@@ -142,7 +142,7 @@ it("holds a pool until its addresses are free: kubectl waits, no new ones are gi
   expect((await pass()).waiting.size).toBe(1);
   expect((await held("IPPool"))[0]?.spec).toMatchObject({ disabled: true });
   expect(await kubectl.condition("IPPool", "pods")).toMatch(
-    /^False InUse: is being deleted, no new address of it is given out; .*1 address is in use \(n1: 1/,
+    /^False InUse: is being deleted, no new address of it is given out; .*1 address is in use \(n1: 1.*such as 10\.244\.0\.64 \(default\/pod-a on n1\)/,
   );
   await pass();
   expect(await kubectl.events()).toHaveLength(1);
@@ -162,7 +162,7 @@ it("leaves what `overland apply` made alone, but for what is the same", async ()
   await pass();
   expect(await kubectl.condition("BGPPeer", "same")).toBe("True Accepted: generation 1 is in force");
   expect(await kubectl.condition("BGPPeer", "differs")).toMatch(
-    /^False NotManaged: a BGPPeer of this name was made by `overland apply` and differs; .*until then that one is in force$/,
+    /^False NotManaged: the BGPPeer of this name was made by `overland apply` and differs; .*until then that one is in force$/,
   );
   expect((await held("BGPPeer")).map((resource) => originOf(resource)?.generation)).toEqual([undefined, 1]);
   expect(await apply(text("same", 64513))).toMatchObject({ outcomes: [{ outcome: "unchanged" }] });
@@ -188,10 +188,17 @@ it("keeps everything when definitions are removed, and when another API server k
   await pass();
   await kubectl.uninstall("BGPPeer");
   await kubectl.uninstall("IPPool");
-  expect([...(await pass()).orphans.keys()].sort()).toEqual(["BGPPeer/tor", "IPPool/pods"]);
+  const { deleted, troubles } = await pass();
+  expect([deleted, troubles.map(String).sort()]).toEqual([
+    [],
+    [
+      expect.stringContaining("bgppeers.overland.dev is being removed"),
+      expect.stringContaining("ippools.overland.dev"),
+    ],
+  ]);
   // Its finalizer is off: the definition can go.
   expect(await kubectl.all("IPPool")).toEqual([]);
-  for (const kind of ["BGPPeer", "IPPool"] as const) kubectl.finishUninstall(kind);
+  for (const kind of ["BGPPeer", "IPPool"] as const) await kubectl.finishUninstall(kind);
   await pass();
   expect([await names("IPPool"), await names("BGPPeer")]).toEqual([["pods"], ["tor"]]);
 
@@ -211,6 +218,25 @@ it("keeps everything when definitions are removed, and when another API server k
   await fresh.delete("BGPPeer", "tor");
   await reflection.pass();
   expect([await names("IPPool"), await names("BGPPeer")]).toEqual([["pods"], []]);
+});
+
+it("is not deceived by a watch that is behind when a definition is removed and made anew", async () => {
+  const { kubectl, pass, controller, names } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer());
+  await pass();
+  const behind = controller();
+  await settled();
+  behind.stop();
+  await kubectl.uninstall("BGPPeer");
+  await kubectl.install(["BGPPeer"]);
+  // It believes the peer to be one of the new definition; were it marked so, its absence would be its deletion.
+  expect(await behind.pass()).toMatchObject({ written: [], deleted: [], troubles: [expect.any(Error)] });
+  expect([...(await pass()).orphans.keys()]).toEqual(["BGPPeer/tor"]);
+  expect(await names("BGPPeer")).toEqual(["tor"]);
+  await kubectl.apply("BGPPeer", "tor", peer());
+  await pass();
+  await kubectl.delete("BGPPeer", "tor");
+  expect((await pass()).deleted).toEqual(["BGPPeer/tor"]);
 });
 
 it("never goes back: what the store has of a later generation is asked for", async () => {
@@ -248,3 +274,70 @@ it("brings a thousand to the store in few transactions", async () => {
   expect(commits).toBeLessThanOrEqual(11);
   expect(await kubectl.condition("BGPPeer", "p999")).toBe("True Accepted: generation 1 is in force");
 }, 60_000);
+
+it("says nothing of what it could not write, and says it once it could", async () => {
+  const { kubectl, store, pass } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer());
+  store.interfere = ({ kind }) => (kind === "commit" ? "conflict" : undefined);
+  const { troubles, written } = await pass();
+  expect([troubles.length, written]).toEqual([1, []]);
+  expect(await kubectl.accepted("BGPPeer", "tor")).toBeUndefined();
+  store.interfere = () => undefined;
+  await pass();
+  expect(await kubectl.condition("BGPPeer", "tor")).toBe("True Accepted: generation 1 is in force");
+});
+
+it("is stopped by one object that cannot be written to no more than at that one", async () => {
+  const { kubectl, pass, names } = await world();
+  await kubectl.apply("IPPool", "a", POOL);
+  await kubectl.apply("IPPool", "b", { cidr: "10.245.0.0/16" });
+  const patch = kubectl.cluster.patch.bind(kubectl.cluster);
+  kubectl.cluster.patch = (ref, how) => (ref.name === "a" ? Promise.reject(new Error("no")) : patch(ref, how));
+  expect((await pass()).troubles).toHaveLength(1);
+  expect([await names("IPPool"), await kubectl.condition("IPPool", "b")]).toEqual([
+    ["b"],
+    "True Accepted: generation 1 is in force",
+  ]);
+  kubectl.cluster.patch = patch;
+  await pass();
+  expect(await names("IPPool")).toEqual(["a", "b"]);
+});
+
+it("keeps conditions of others, and annotations that mean nothing here out of etcd", async () => {
+  const { kubectl, pass, held } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer());
+  const { type, ...rest } = { type: typeOf("BGPPeer"), ...((await kubectl.get("BGPPeer", "tor")) as CustomResource) };
+  const other: Condition = { type: "Reachable", status: "True", reason: "Ping", message: "" };
+  const annotations = { "kubectl.kubernetes.io/last-applied-configuration": "{}", "overland.dev/note": "mine" };
+  kubectl.cluster.put(type, {
+    ...rest,
+    metadata: { ...rest.metadata, annotations },
+    status: { conditions: [other] },
+  } as never);
+  await settled();
+  await pass();
+  expect((await kubectl.get("BGPPeer", "tor"))?.status?.conditions?.map((one) => one.type)).toEqual([
+    "Reachable",
+    "Accepted",
+  ]);
+  const [resource] = await held("BGPPeer");
+  expect(
+    Object.keys(resource?.metadata.annotations ?? {}).filter((key) => !key.startsWith("overland.dev/kubernetes")),
+  ).toEqual(["overland.dev/note", "overland.dev/managed-by"]);
+});
+
+it("says in the status what it may not say as an event, and tries an event again that was lost", async () => {
+  const { kubectl, pass } = await world();
+  await kubectl.apply("BGPPeer", "tor", peer(["none"]));
+  const create = kubectl.cluster.create.bind(kubectl.cluster);
+  kubectl.cluster.create = () => Promise.reject(new ClusterError("no answer", 0));
+  expect((await pass()).troubles).toHaveLength(1);
+  expect(await kubectl.accepted("BGPPeer", "tor")).toBeUndefined();
+  kubectl.cluster.create = () => Promise.reject(new ClusterError("may not create events", 403, "Forbidden"));
+  expect((await pass()).troubles).toHaveLength(1);
+  expect(await kubectl.condition("BGPPeer", "tor")).toContain("False FilterNotFound");
+  kubectl.cluster.create = create;
+  await kubectl.apply("BGPPeer", "tor", peer(["nowhere"]));
+  expect((await pass()).troubles).toEqual([]);
+  expect(await kubectl.events()).toEqual([expect.stringContaining('there is no BGPFilter "nowhere"')]);
+});

@@ -7,7 +7,7 @@
  */
 import { blocksRoot } from "../../ipam/keys.ts";
 import type { Store } from "../../ipam/store.ts";
-import type { Cluster } from "../cluster/port.ts";
+import { type Cluster, ClusterError } from "../cluster/port.ts";
 import { originOf } from "../config/managed.ts";
 import type { SourcedResource } from "../config/manifest.ts";
 import type { Resource } from "../config/resource.ts";
@@ -75,7 +75,9 @@ export class Reflection {
     const stay = held.filter(({ kind, metadata }) => !first.deleted.has(refText(kind, metadata.name)));
     const blocks = await this.#store.listKeys(blocksRoot);
     const read = (kind: ReflectedKind, object: CustomResource) => this.#document(kinds, kind, object);
-    const { verdicts, changes } = judge(kinds, read, stay, certain.filter(isFilter), blocks);
+    const { verdicts, changes, outdated } = judge(kinds, read, stay, certain.filter(isFilter), blocks);
+    for (const ref of outdated)
+      troubles.push(new Error(`${ref} belonged to a definition that was removed; asked again`));
     const current = await this.#finalize(verdicts, troubles);
     const written = await this.#write(
       changes.filter(({ file }) => current.has(file)),
@@ -100,6 +102,7 @@ export class Reflection {
     const over = leavingPools(kinds).filter(({ metadata }) =>
       this.#isOver(metadata.name, held, first.deleted, orphans),
     );
+    over.push(...this.#watch.goingPools().filter((object) => isLeaving(object) && hasFinalizer(object)));
     await inParallel(over, (object) => this.#release(object), troubles);
     return {
       verdicts: [...verdicts, ...inUse],
@@ -144,7 +147,7 @@ export class Reflection {
     return read;
   }
 
-  /** Every object that was judged, by reference, as it is then: but for pools that could not be given their finalizer. */
+  /** Every object that was judged, by reference, as it is then; but pools that could not be given their finalizer. */
   async #finalize(verdicts: readonly Verdict[], troubles: unknown[]): Promise<Map<string, CustomResource>> {
     const current = new Map(verdicts.map(({ kind, object }) => [refText(kind, object.metadata.name), object] as const));
     const without = verdicts.filter(
@@ -178,8 +181,16 @@ export class Reflection {
     const condition = conditionFor(verdict, this.#wall());
     if (condition === undefined) return;
     const { kind, object, refusal } = verdict;
-    if (refusal !== undefined) await tellRefusal(this.#cluster, kind, object, condition, this.#wall());
+    let untold: unknown;
+    if (refusal !== undefined) {
+      await tellRefusal(this.#cluster, kind, object, condition, this.#wall()).catch((error: unknown) => {
+        // What may succeed later is tried again, event and all; what is not allowed must not keep the status away.
+        if (!isRefusal(error)) throw error;
+        untold = error;
+      });
+    }
     await writeCondition(this.#cluster, kind, object, condition);
+    if (untold !== undefined) throw untold;
   }
 
   /** Nothing in the store hangs on it any more, or what does stays in spite of it. */
@@ -199,6 +210,10 @@ export class Reflection {
     const others = (object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== POOL_FINALIZER);
     await writeFinalizers(this.#cluster, "IPPool", object, others);
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof ClusterError && error.status >= 400 && error.status < 500 && error.status !== 429;
 }
 
 function leavingPools(kinds: KnownKinds): CustomResource[] {

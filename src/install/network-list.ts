@@ -75,7 +75,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`the network list's template is not JSON: ${(error as Error).message}`);
+    throw new Error(`the network list's template is not JSON: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -215,11 +215,12 @@ const CONFIGURATION: readonly PlacedRule[] = [
     message: `spec.${field}: only the BGPConfiguration "default" may set this`,
     reads: [field],
   })),
-  {
+  ...["nodeMeshMaxRestartTime", "nodeMeshPassword"].map((field) => ({
     at: "spec",
-    rule: "!has(self.nodeToNodeMeshEnabled) || self.nodeToNodeMeshEnabled || !has(self.nodeMeshMaxRestartTime)",
-    message: "nodeMeshMaxRestartTime: has no meaning with nodeToNodeMeshEnabled: false; remove it",
-  },
+    rule: `!has(self.nodeToNodeMeshEnabled) || self.nodeToNodeMeshEnabled || !has(self.${field})`,
+    message: `${field}: has no meaning with nodeToNodeMeshEnabled: false; remove it`,
+    reads: [field],
+  })),
   {
     at: "spec",
     rule:
