@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect } from "@jest/globals";
 import { agentView, established, type PeerView, peerOf, settled, statusText } from "./harness/agent.ts";
 import { ApiServer } from "./harness/api-server.ts";
+import { must } from "./harness/command.ts";
 import { ScenarioLab } from "./harness/lab.ts";
 import { end, processIn, startAgain } from "./harness/processes.ts";
 import { overland } from "./harness/program.ts";
@@ -146,15 +147,22 @@ describe("a password", () => {
   });
 
   lab.proof(
-    "goes on while the API server is away",
+    "goes on while the API server is away, in an agent that dies and starts meanwhile, too",
     async () => {
       const before = session(await peerOf(node(), "tor1"));
       await server?.goAway();
       await eventually("the agent says so", 40, async () => (await agentView(node())).problems.length > 0);
       expect(session(await peerOf(node(), "tor1"))).toEqual(before);
+      const former = processIn(node().netns, "agent", "--config");
+      await end(former, "SIGKILL");
+      startAgain(former, `${lab.plan.log}/r1n1-without-server.log`);
+      await established(node(), "tor1", 40);
+      await established(node(), "mesh/r1n2", 40);
+      expect(await must(["stat", "-c", "%a %U", `${node().socket}.passwords`])).toBe("600 root\n");
+      const again = session(await peerOf(node(), "tor1"));
       await server?.clearFaults();
       await eventually("the problem is over", 60, async () => (await agentView(node())).problems.length === 0);
-      expect(session(await peerOf(node(), "tor1"))).toEqual(before);
+      expect(session(await peerOf(node(), "tor1"))).toEqual(again);
     },
     120,
   );

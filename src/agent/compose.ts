@@ -137,7 +137,12 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   );
   const peerRoutes = new PeerRoutes();
   let again: NodeJS.Timeout | undefined;
-  const passwords = new Passwords({ cluster, log: log.child({ part: "bgp" }), changed: update });
+  const passwords = new Passwords({
+    cluster,
+    file: `${config.socket}.passwords`,
+    log: log.child({ part: "bgp" }),
+    changed: update,
+  });
   const drain = new NodeDrain({
     log: log.child({ part: "drain" }),
     neighbors: () => routing.speaker.neighbors,

@@ -1,4 +1,6 @@
-import { describe, expect, it } from "@jest/globals";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { addressOf } from "../../ipam/net/address.ts";
 import { MemoryCluster } from "../cluster/memory-cluster-for-tests.ts";
 import { type Cluster, type KubeObject, SECRETS, type Selection } from "../cluster/port.ts";
@@ -49,11 +51,21 @@ class Counting extends MemoryCluster {
   };
 }
 
+const directory = mkdtempSync(`${tmpdir()}/overland-passwords-`);
+const file = `${directory}/passwords`;
+beforeEach(() => rmSync(file, { force: true }));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Follows, and never hears a word. */
+class Silent extends MemoryCluster {
+  override watch: Cluster["watch"] = () => ({ synced: false, stop: () => undefined });
+}
+
 function passwordsOn(cluster: Cluster | undefined) {
   const said: string[] = [];
   let changes = 0;
   const log = { warn: (text: string) => void said.push(text), info: (text: string) => void said.push(text) };
-  const passwords = new Passwords({ cluster, log, changed: () => changes++ });
+  const passwords = new Passwords({ cluster, file, log, changed: () => changes++ });
   return { passwords, said, changes: () => changes };
 }
 
@@ -133,6 +145,38 @@ describe("the password of a peer", () => {
     cluster.setDown(undefined);
     expect([passwords.problems, changes()]).toEqual([[], before]);
   });
+
+  it("outlives the agent where the API server says nothing: for root alone, and only what is asked for", async () => {
+    const cluster = new MemoryCluster();
+    cluster.put(SECRETS, secret("bgp", { tor: "first", other: "unasked" }));
+    const before = passwordsOn(cluster).passwords;
+    before.follow([peer("tor", TOR)]);
+    await settle();
+    before.stop();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, "utf8")).toBe(JSON.stringify({ "overland-system/bgp": { tor: btoa("first") } }));
+    const silent = passwordsOn(new Silent()).passwords;
+    silent.follow([peer("tor", TOR)]);
+    expect([silent.of(TOR), silent.problems]).toEqual([{ value: "first" }, []]);
+    // It says that there is none any more.
+    cluster.remove({ type: SECRETS, namespace: NAMESPACE, name: "bgp" });
+    const after = passwordsOn(cluster).passwords;
+    after.follow([peer("tor", TOR)]);
+    expect(after.of(TOR)).toEqual({ value: "first" });
+    await settle();
+    expect(after.of(TOR)).toEqual({ missing: "there is no Secret overland-system/bgp; create it" });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it.each(["", "{", "[]", '{"overland-system/bgp": {"tor": 1}}', '{"overland-system/bgp": null}'])(
+    "is not taken from a file of %j",
+    (text) => {
+      writeFileSync(file, text);
+      const { passwords } = passwordsOn(new Silent());
+      passwords.follow([peer("tor", TOR)]);
+      expect(passwords.of(TOR)).toEqual({ missing: "Secret overland-system/bgp is not read yet" });
+    },
+  );
 
   it("cannot be had without Kubernetes", () => {
     const { passwords } = passwordsOn(undefined);

@@ -5,6 +5,7 @@
 import { type Cluster, type KubeObject, SECRETS, type Watch } from "../cluster/port.ts";
 import type { PeerIntent, SecretKey } from "../config/peer-intent.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type KeptSecrets, readKept, writeKept } from "./kept-passwords.ts";
 
 /** RFC 2385 leaves it open; Linux takes so many octets. */
 const MOST_OCTETS = 80;
@@ -18,6 +19,8 @@ export type Password =
 export interface PasswordsOptions {
   /** Undefined: this agent has no Kubernetes. */
   readonly cluster: Cluster | undefined;
+  /** Where values are kept over a restart. */
+  readonly file: string;
   readonly log: Pick<Log, "warn" | "info">;
   /** A password that somebody asks for is another one, has come or has gone. */
   readonly changed: () => void;
@@ -41,11 +44,13 @@ interface Followed {
 export class Passwords {
   readonly #options: PasswordsOptions;
   readonly #followed = new Map<string, Followed>();
+  #kept: KeptSecrets;
   #peers: readonly PeerIntent[] = [];
   #said = "";
 
   constructor(options: PasswordsOptions) {
     this.#options = options;
+    this.#kept = readKept(options.file);
   }
 
   /** Sessions that stay down for want of a password, and Secrets that cannot be followed now. */
@@ -59,7 +64,7 @@ export class Passwords {
       return "missing" in password ? [`${sessions(peers)}: ${password.missing}`] : [];
     });
     const lost = [...this.#followed].flatMap(([name, { read, problem }]) =>
-      read && problem !== undefined
+      (read || this.#kept[this.#named(name)] !== undefined) && problem !== undefined
         ? [`Secret ${this.#named(name)}: ${problem}; going on with what was last read`]
         : [],
     );
@@ -89,6 +94,8 @@ export class Passwords {
       return { missing: `Secret ${secret} cannot be read: this agent has no access to Kubernetes; give it some` };
     }
     const followed = this.#followed.get(name);
+    const kept = followed?.read === true ? undefined : this.#kept[secret]?.[key];
+    if (kept !== undefined) return decoded(kept, `key ${key} of Secret ${secret}`);
     if (followed?.read !== true) {
       const why = followed?.problem === undefined ? "" : `: ${followed.problem}`;
       return { missing: `Secret ${secret} is not read yet${why}` };
@@ -112,6 +119,7 @@ export class Passwords {
       if (this.#followed.get(name) !== followed) return;
       const before = JSON.stringify([followed.read, followed.data]);
       change();
+      this.#keep();
       this.#say();
       if (JSON.stringify([followed.read, followed.data]) !== before) this.#options.changed();
     };
@@ -134,6 +142,26 @@ export class Passwords {
           }),
       },
     );
+  }
+
+  /** What peers ask for and the API server has said; and what it has not spoken of yet. */
+  #keep(): void {
+    const secrets: Record<string, Record<string, string>> = {};
+    for (const { password } of this.#peers) {
+      if (password === undefined) continue;
+      const { name, key } = password;
+      const secret = this.#named(name);
+      const followed = this.#followed.get(name);
+      const value = followed?.read === true ? followed.data?.[key] : this.#kept[secret]?.[key];
+      if (value !== undefined) secrets[secret] = { ...secrets[secret], [key]: value };
+    }
+    if (JSON.stringify(secrets) === JSON.stringify(this.#kept)) return;
+    this.#kept = secrets;
+    try {
+      writeKept(this.#options.file, secrets);
+    } catch (error) {
+      this.#options.log.warn("passwords cannot be kept over a restart", { error });
+    }
   }
 
   #named(name: string): string {
