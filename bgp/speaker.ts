@@ -86,18 +86,14 @@ export class Speaker {
         return this.rib.updateUnderlay(fact.routes);
       case "accepted":
         return this.#accepted(fact.connection, fact, fact.local, now);
-      case "connected":
-      case "received":
-      case "closed":
-      case "congested":
-      case "drained":
-        return this.#happened(fact, now);
       case "reset":
       case "disable":
       case "enable":
         return this.#operate(fact, now);
       case "shutdown":
         return this.#shutDown(fact.message, now);
+      default:
+        return this.#happened(fact, now);
     }
   }
 

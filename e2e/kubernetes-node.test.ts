@@ -2,6 +2,7 @@
  * Agents on a Kubernetes API server: what the Node and the pods there say reaches peers and pods, what the agent knows
  * reaches the Node, and without the server everything that runs goes on.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "@jest/globals";
 import type { NodeStatus } from "../src/lab/status.ts";
 import { agentView, settled } from "./harness/agent.ts";
@@ -17,10 +18,11 @@ import {
   removeSandbox,
   type Sandbox,
 } from "./harness/cni.ts";
+import { must } from "./harness/command.ts";
 import { handles } from "./harness/etcd.ts";
-import { ApiServer, type KubeNode } from "./harness/kubernetes.ts";
 import { ScenarioLab } from "./harness/lab.ts";
-import { end } from "./harness/processes.ts";
+import { LabApiServer } from "./harness/lab-api-server.ts";
+import { end, processIn, startAgain } from "./harness/processes.ts";
 import { birdc } from "./harness/routers.ts";
 import { reaches, stream } from "./harness/traffic.ts";
 import { always, eventually } from "./harness/wait.ts";
@@ -28,23 +30,25 @@ import { always, eventually } from "./harness/wait.ts";
 const lab = new ScenarioLab("e2ekubenode", { racks: 1, nodes: 2, pods: 1 });
 const one = () => lab.node("r1n1");
 const two = () => lab.node("r1n2");
-let api: ApiServer;
+const api = new LabApiServer(() => lab.plan);
+
+/** The part of a Node that is looked at. */
+interface KubeNode {
+  readonly spec: { readonly taints?: readonly { readonly key: string }[] };
+  readonly status: { readonly conditions?: readonly { type: string; status: string; reason: string }[] };
+}
 
 type Texts = Readonly<Record<string, string>>;
-const nodePath = ({ name }: NodeStatus) => `/api/v1/nodes/${name}`;
-const kubeNode = async (node: NodeStatus): Promise<KubeNode> => {
-  const found = await api.get<KubeNode>(nodePath(node));
-  if (found === undefined) throw new Error(`no Node ${node.name}`);
-  return found;
-};
+const kubeNode = async ({ name }: NodeStatus): Promise<KubeNode> =>
+  JSON.parse(await api.kubectl("get", "node", name, "-o", "json")) as KubeNode;
 const network = async (node: NodeStatus) => {
   const { conditions = [] } = (await kubeNode(node)).status;
   const found = conditions.find(({ type }) => type === "NetworkUnavailable");
   return found === undefined ? "" : `${found.status} ${found.reason}`;
 };
-const setNode = (node: NodeStatus, change: object) => api.patch(nodePath(node), change);
-const annotate = (node: NodeStatus, annotations: Record<string, string | null>) =>
-  setNode(node, { metadata: { annotations } });
+const agentOf = (node: NodeStatus) => processIn(node.netns, "agent", "--config");
+const startAgent = (former: ReturnType<typeof agentOf>, ...more: readonly string[]) =>
+  startAgain(former, `${lab.plan.log}/agent-again.log`, ...more);
 
 /** kubelet says that r1n2 goes down, or that it does not. */
 const setShutdown = (isOn: boolean) => {
@@ -77,13 +81,13 @@ describe("with an API server", () => {
     "the Node is told that its network can be used, and loses the taint that waited for it, no other",
     async () => {
       await Promise.all(lab.plan.nodes.map((node) => settled(node)));
-      api = await ApiServer.start(lab);
+      await api.start();
       for (const node of lab.plan.nodes) {
         const taints = ["overland.dev/agent-not-ready", "dedicated"].map((key) => ({ key, effect: "NoSchedule" }));
         const metadata = { name: node.name, labels: { "kubernetes.io/hostname": node.name } };
         await api.put({ apiVersion: "v1", kind: "Node", metadata, spec: { taints } });
       }
-      await Promise.all(lab.plan.nodes.map((node) => api.give(node)));
+      await api.tellAgents();
       await Promise.all(lab.plan.nodes.map((node) => settled(node)));
       for (const node of lab.plan.nodes) {
         await eventually("the condition", 10, async () => (await network(node)) === "False OverlandIsUp");
@@ -101,10 +105,10 @@ describe("with an API server", () => {
     await lab.apply(JSON.stringify({ apiVersion: "overland.dev/v1", kind: "BGPPeer", metadata: { name: "up" }, spec }));
     const has = async (node: NodeStatus) => (await agentView(node)).peers.some(({ name }) => name === "up");
     expect(await has(one())).toBe(false);
-    await setNode(one(), { metadata: { labels: { uplink: "yes" } } });
+    await api.kubectl("label", "node", "r1n1", "uplink=yes");
     await eventually("the peer is there", 2, () => has(one()));
     expect(await has(two())).toBe(false);
-    await setNode(one(), { metadata: { labels: { uplink: null } } });
+    await api.kubectl("label", "node", "r1n1", "uplink-");
     await eventually("the peer is gone", 2, async () => !(await has(one())));
     await lab.delete("bgppeer", "up");
   });
@@ -145,9 +149,9 @@ describe("a node's cordon, annotation and shutdown", () => {
   lab.proof(
     "drain it where asked for, and it comes back with the uncordon",
     async () => {
-      await setNode(one(), { spec: { unschedulable: true } });
+      await api.kubectl("cordon", "r1n1");
       await always("a cordon alone is none of the network's business", 3, async () => !(await gshut()));
-      await annotate(one(), { "overland.dev/withdraw-on-cordon": "true" });
+      await api.kubectl("annotate", "node", "r1n1", "overland.dev/withdraw-on-cordon=true");
       await eventually("it is a last resort", 5, gshut);
       await eventually("the Node says so", 15, async () => (await network(one())) === "True OverlandDrains");
       const mine = lab.plan.pods.find(({ node }) => node === "r1n1");
@@ -155,23 +159,23 @@ describe("a node's cordon, annotation and shutdown", () => {
       await reaches(lab.netns("vm1"), mine.addresses);
       // The lab's own pods are none of this API server's: gone there is gone.
       await eventually("it is down, since no pod is left", 30, () => down(one()));
-      await setNode(one(), { spec: { unschedulable: null } });
+      await api.kubectl("uncordon", "r1n1");
       await settled(one());
       await reaches(lab.netns("vm1"), mine.addresses, 10);
       await eventually("the Node says so", 15, async () => (await network(one())) === "False OverlandIsUp");
-      await annotate(one(), { "overland.dev/withdraw-on-cordon": null });
+      await api.kubectl("annotate", "node", "r1n1", "overland.dev/withdraw-on-cordon-");
     },
     120,
   );
 
   /** The agent is ended, whatever else goes on meanwhile; then it is started again. */
   async function heardAtTheEnd(meanwhile: () => Promise<void>): Promise<string> {
-    const agent = api.agentOf(two());
+    const agent = agentOf(two());
     await Promise.all([end(agent, "SIGTERM"), meanwhile()]);
     const said = await birdc(lab.router("tor1"), "show protocols all r1n2");
     const kept = await birdc(lab.router("tor1"), "show route protocol r1n2");
     await setShutdown(false);
-    api.startAgain(agent);
+    startAgent(agent);
     await settled(two());
     return `${/administrative shutdown/i.test(said) ? "goodbye" : "nothing"}, ${/unicast/.test(kept) ? "routes" : "no routes"}`;
   }
@@ -193,10 +197,27 @@ describe("a node's cordon, annotation and shutdown", () => {
   );
 });
 
+/** Path of a kubeconfig of somebody who may do no more than these rules say. */
+async function account(...rules: readonly object[]): Promise<string> {
+  const [apiVersion, metadata] = ["rbac.authorization.k8s.io/v1", { name: "reader" }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "reader" };
+  const subjects = [{ kind: "ServiceAccount", name: "reader", namespace: "overland-system" }];
+  await api.put({ apiVersion, kind: "ClusterRole", metadata, rules });
+  await api.put({ apiVersion, kind: "ClusterRoleBinding", metadata, roleRef, subjects });
+  const asked = ["-d", JSON.stringify({ serviceAccount: "overland-system/reader" }), "http://control/users"];
+  const answer = await must(["curl", "-sSf", "--noproxy", "*", "--unix-socket", api.control, ...asked]);
+  const { token } = JSON.parse(answer) as { token: string };
+  const file = `${lab.plan.directory}/reader.kubeconfig`;
+  writeFileSync(file, readFileSync(api.kubeconfig, "utf8").replace(/token: \S+/, `token: ${token}`));
+  return file;
+}
+
 describe("without the right to write to Nodes", () => {
   lab.proof("the agent works, and says which rule is missing", async () => {
     const read = { apiGroups: [""], resources: ["nodes", "pods", "namespaces"], verbs: ["get", "list", "watch"] };
-    await api.give(two(), await api.account("reader", [read]));
+    const former = agentOf(two());
+    await end(former, "SIGTERM");
+    startAgent(former, "--kubeconfig", await account(read));
     await settled(two());
     // What the agent before it wrote is gone.
     await setShutdown(false);
@@ -207,7 +228,7 @@ describe("without the right to write to Nodes", () => {
       return true;
     });
     const status = { apiGroups: [""], resources: ["nodes/status", "nodes"], verbs: ["patch"] };
-    await api.account("reader", [read, status]);
+    await account(read, status);
     await eventually("it is done once it may", 40, async () => {
       return (await network(two())) === "False OverlandIsUp" && (await agentView(two())).problems.length === 0;
     });
@@ -224,8 +245,10 @@ describe("while the API server is away", () => {
       const [mine] = lab.plan.pods;
       await reaches(lab.netns("vm1"), mine?.addresses ?? [], 10);
       const streams = await stream(lab.netns("vm1"), mine?.addresses ?? []);
-      await api.goAway();
-      await eventually("it is noticed", 20, async () => /Kubernetes/.test((await agentView(one())).problems.join()));
+      await api.stop();
+      await eventually("it is noticed", 20, async () =>
+        /Kubernetes Node cannot be followed/.test((await agentView(one())).problems.join()),
+      );
       await del(one(), known);
       const again = await newSandbox(lab.name, "known");
       const addresses = addressesOf(readResult(await ask("ADD", one(), again)));
@@ -239,16 +262,15 @@ describe("while the API server is away", () => {
         ),
       });
       // A restart without it: the last known labels stay in etcd, and the node is ready.
-      const agent = api.agentOf(one());
+      const agent = agentOf(one());
       await end(agent, "SIGTERM");
-      api.startAgain(agent);
+      startAgent(agent);
       await settled(one());
       await streams.lostNothing();
       await del(one(), again);
-      await api.comeBack();
+      await api.start();
       await eventually("it is back", 40, async () => (await agentView(one())).problems.length === 0);
       await pod(one(), "unknown");
-      pods.set("unknown", pods.get("unknown") ?? "");
       readResult(await ask("ADD", one(), unknown));
       await del(one(), unknown);
       for (const sandbox of [known, again, unknown]) await removeSandbox(sandbox);

@@ -82,9 +82,11 @@ export class Configuration {
   /** What Kubernetes says of this node. Without it, and while it cannot be asked, what is registered stays. */
   setKubernetesNode(node: KubernetesNodeView | "absent"): void {
     this.#kubernetes = node;
-    const own = this.#view?.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
-    if (own !== undefined && differs(own, this.#facts()))
-      void this.#registration.again("the Kubernetes Node says otherwise than what is registered; registering it");
+    if (node === "absent" || this.#view === undefined) return;
+    const own = this.#view.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
+    if (own === undefined || differs(own, this.#facts())) {
+      void this.#registration.again("the Kubernetes Node changed; registering what it says");
+    }
   }
 
   /** Registers the node, however long that takes, then follows the resources. */

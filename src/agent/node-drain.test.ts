@@ -1,4 +1,4 @@
-/** Who wants a node drained, with a real speaker behind: what its peer hears is in e2e/kubernetes-drain.test.ts. */
+/** Who wants a node drained, and what its peers and routes are told. What a peer hears: e2e/node-drain.test.ts. */
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Fact } from "../../bgp/facts.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";

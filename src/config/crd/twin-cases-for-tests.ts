@@ -17,7 +17,7 @@ const PEER = { peerIP: "192.0.2.1", asNumber: 65001 };
 const NOT_CHEAP = "every value against every name is more than a rule may cost";
 const GRAMMAR = "the grammar is more than a pattern can say";
 const ANY = "what may be of two types has none for the API server";
-const NOT_YET = "a field that is refused altogether is let through, so that it is refused in words";
+const PASSWORD = { secretKeyRef: { name: "a", key: "b" } };
 
 const peer = (spec: object, says: string, controller?: string): Case => ({
   kind: "BGPPeer",
@@ -110,6 +110,7 @@ const CONFIGURATIONS: readonly Case[] = [
   ...["serviceClusterIPs", "serviceExternalIPs", "serviceLoadBalancerIPs"].map((field) =>
     bgp({ [field]: [{ cidr: V4 }] }, `spec.${field}: only the BGPConfiguration "default" may`, undefined, "node.a"),
   ),
+  bgp({ nodeMeshPassword: PASSWORD }, 'only the BGPConfiguration "default" may', undefined, "node.a"),
   bgp({ serviceLoadBalancerAggregation: "Disabled" }, 'only the BGPConfiguration "default" may', undefined, "node.a"),
   bgp(
     { nodeToNodeMeshEnabled: false, nodeMeshMaxRestartTime: "10s" },
@@ -163,7 +164,7 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ serviceLoadBalancerAggregation: "Sometimes" }, "serviceLoadBalancerAggregation"),
   bgp({ programClusterRoutes: "Disabled" }, "the agent always writes routes to pods"),
   bgp({ ipv4NormalRoutePriority: 512 }, "routes are written with the metric 1024"),
-  bgp({ nodeMeshPassword: { secretKeyRef: {} } }, "needs Secrets, which come with Kubernetes", NOT_YET),
+  bgp({ nodeMeshPassword: { secretKeyRef: { name: "a" } } }, "nodeMeshPassword.secretKeyRef.key: is required"),
   bgp({ localWorkloadPeeringIPV4: "169.254.0.1" }, "pods cannot peer with their node"),
 ];
 
@@ -202,7 +203,7 @@ const PEERS: readonly Case[] = [
   peer({ peerIP: "224.0.0.1" }, "is not the address of a host", GRAMMAR),
   peer({ families: [] }, "at least 1 entries"),
   peer({ nodeSelector: "((" }, "is not a selector", GRAMMAR),
-  peer({ password: { secretKeyRef: { name: "a", key: "b" } } }, "needs Secrets, which come with Kubernetes", NOT_YET),
+  peer({ password: { secretKeyRef: { key: "b" } } }, "password.secretKeyRef.name: is required"),
   peer({ reachableBy: "192.0.2.2" }, "routes to a peer have to exist already"),
   peer({ localWorkloadSelector: "all()" }, "pods cannot peer with their node"),
 ];
