@@ -58,13 +58,15 @@ export function startAgent(plan: LabPlan, node: NodePlan, program: Program): Pro
 /** YAML as an operator would put it on the node. */
 export function agentConfig(plan: LabPlan, node: NodePlan): string {
   const paths = nodePaths(labPaths(plan.size.name), node.name);
+  // With Kubernetes they are its Node's.
+  const labels = plan.size.kubernetes === true ? "" : `labels:\n  rack: rack-${node.rack}\n`;
   return `nodeName: ${node.name}
 socket: ${paths.socket}
 stateDir: ${paths.stateDir}
 http: 127.0.0.1:9179
 etcd:
   endpoints: [${plan.etcd.endpoint}]
-${plan.size.kubernetes === true ? "" : `labels:\n  rack: rack-${node.rack}\n`}ipv4Address: ${node.address.ipv4}/${PREFIX_LENGTH.rack.ipv4}
+${labels}ipv4Address: ${node.address.ipv4}/${PREFIX_LENGTH.rack.ipv4}
 ipv6Address: ${node.address.ipv6}/${PREFIX_LENGTH.rack.ipv6}
 log:
   level: info

@@ -1,7 +1,7 @@
 /**
- * Kubernetes' part of a lab that has one (`--kubernetes`): an API server beside etcd on the management network, the real
- * `overland controller`, and a Node for every node, a Pod for every pod. The API server is the one that the scenarios of
- * e2e/ use: it answers kubectl, and has no kubelets or schedulers behind it.
+ * Kubernetes' part of a lab that has one (`--kubernetes`): an API server beside etcd on the management network, the
+ * real `overland controller`, a Node for every node, a Pod for every pod. The API server is the one that the scenarios
+ * of e2e/ use: it answers kubectl, and has no kubelets or schedulers behind it.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import type { Program } from "./agents.ts";
@@ -58,7 +58,8 @@ export async function applyWithKubectl(plan: LabPlan): Promise<string[]> {
 export async function putPod(plan: LabPlan, { name, node }: PodRecord): Promise<void> {
   if (plan.size.kubernetes !== true) return;
   const spec = { nodeName: node, containers: [{ name: "greeter", image: "none" }] };
-  await put(plan, [{ apiVersion: "v1", kind: "Pod", metadata: { namespace: NAMESPACE, name }, spec }]);
+  const status = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
+  await put(plan, [{ apiVersion: "v1", kind: "Pod", metadata: { namespace: NAMESPACE, name }, spec, status }]);
 }
 
 export async function removePod(plan: LabPlan, { name }: PodRecord): Promise<void> {

@@ -1,4 +1,4 @@
-/** What a lab with an API server can show besides: a Service's address at the routers, from the nodes with endpoints. */
+/** What a lab with an API server shows besides: a Service's address at the routers, from the nodes with endpoints. */
 import { SERVICE_RANGES } from "./addressing.ts";
 import { put } from "./kubernetes.ts";
 import { type Lab, labName, labPods, nodeNamed } from "./lab.ts";

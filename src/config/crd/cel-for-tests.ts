@@ -207,6 +207,7 @@ function method(name: string, target: unknown, [first]: readonly unknown[]): unk
   if (name === "contains") return text.includes(what);
   if (name === "startsWith") return text.startsWith(what);
   if (name === "endsWith") return text.endsWith(what);
+  if (name === "matches") return new RegExp(what, "u").test(text);
   if (name === "split") return text.split(what);
   if (name === "lowerAscii") return text.toLowerCase();
   throw new Error(`.${name}() is not known here`);

@@ -52,6 +52,19 @@ const PEER: readonly PlacedRule[] = [
   },
   {
     at: "spec",
+    rule: `!${given("reachableBy")} || ${given("peerIP")}`,
+    message: "reachableBy: needs peerIP; add one, or remove it",
+  },
+  {
+    at: "spec",
+    // With a port IPv6 is in brackets, without one it has two colons at least.
+    rule:
+      `!${given("reachableBy")} || !${given("peerIP")} || ` +
+      "self.reachableBy.contains(':') == self.peerIP.matches('^([[]|[^:]*:[^:]*:)')",
+    message: "reachableBy: is not of the same family as peerIP; give a gateway of its family",
+  },
+  {
+    at: "spec",
     rule: "!(has(self.keepOriginalNextHop) && self.keepOriginalNextHop && has(self.nextHopMode))",
     message: "keepOriginalNextHop: does not go with nextHopMode, which says all of it; remove keepOriginalNextHop",
   },

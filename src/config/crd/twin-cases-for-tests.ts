@@ -116,6 +116,7 @@ const CONFIGURATIONS: readonly Case[] = [
     { nodeToNodeMeshEnabled: false, nodeMeshMaxRestartTime: "10s" },
     "has no meaning with nodeToNodeMeshEnabled: false; remove it",
   ),
+  bgp({ nodeToNodeMeshEnabled: false, nodeMeshPassword: PASSWORD }, "nodeMeshPassword: has no meaning with"),
   bgp({ logSeverityScreen: "loud" }, "is not one of Trace"),
   bgp({ asNumber: 0 }, "is not an AS number"),
   bgp({ asNumber: "1.2.3" }, "is not an AS number"),
@@ -204,7 +205,13 @@ const PEERS: readonly Case[] = [
   peer({ families: [] }, "at least 1 entries"),
   peer({ nodeSelector: "((" }, "is not a selector", GRAMMAR),
   peer({ password: { secretKeyRef: { key: "b" } } }, "password.secretKeyRef.name: is required"),
-  peer({ reachableBy: "192.0.2.2" }, "routes to a peer have to exist already"),
+  peer({ password: { secretKeyRef: { name: "a", key: "b/c" } } }, "is not a key of a Secret"),
+  between({ peerSelector: "all()", reachableBy: "192.0.2.2" }, "needs peerIP; add one, or remove it"),
+  peer({ reachableBy: "2001:db8::2" }, "is not of the same family as peerIP; give a gateway of IPv"),
+  peer(
+    { peerIP: "[2001:db8::1]:179", reachableBy: "192.0.2.2" },
+    "is not of the same family as peerIP; give a gateway",
+  ),
   peer({ localWorkloadSelector: "all()" }, "pods cannot peer with their node"),
 ];
 
@@ -266,6 +273,8 @@ export const VALID: readonly Omit<Case, "says">[] = [
   { kind: "IPReservation", spec: {} },
   { kind: "IPReservation", spec: { reservedCIDRs: ["10.244.0.1", "fd00::/120", "::"] } },
   { kind: "IPAMConfiguration" },
+  { kind: "BGPPeer", spec: { peerIP: "[2001:db8::1]:179", asNumber: 65001, reachableBy: "2001:db8::2" } },
+  { kind: "BGPPeer", spec: { peerIP: "192.0.2.1:1790", asNumber: 65001, reachableBy: "192.0.2.2" } },
   { kind: "BGPPeer", spec: { ...PEER, node: "", nodeSelector: "", peerSelector: "", reachableBy: "" } },
   { kind: "BGPPeer", spec: { peerIP: "[2001:db8::1]:1790", asNumber: "65001", keepaliveTime: "1m", holdTime: 0 } },
   {

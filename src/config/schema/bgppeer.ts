@@ -94,7 +94,9 @@ export const bgpPeerSchema = z.strictObject({
   /** UseNodeIP: connect from the node's address. None: the kernel picks. */
   sourceAddress: z.enum(["UseNodeIP", "None"]).exactOptional(),
   /** Gateway by which peerIP is reached: the node gets a route to it. */
-  reachableBy: z.union([z.literal(""), text(hostAddressFault)]).exactOptional(),
+  reachableBy: z
+    .union([z.literal(""), text(hostAddressFault, { pattern: "^[0-9A-Fa-f.:]*$", maxLength: 45 })])
+    .exactOptional(),
   /** Graceful-restart time offered; 120s when not given. RFC 4724 has 12 bits for it. */
   maxRestartTime: duration(0, 4095).exactOptional(),
   /** Time between keepalives; a third of the agreed hold time when not given. */
