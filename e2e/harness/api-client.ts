@@ -98,8 +98,8 @@ export class WatchLines {
     return this.events;
   }
 
-  async end(): Promise<this> {
-    await eventually("the watch ends", 10, () => this.ended !== "no");
+  async end(seconds = 10): Promise<this> {
+    await eventually("the watch ends", seconds, () => this.ended !== "no");
     return this;
   }
 

@@ -19,7 +19,7 @@ const watch = async (): Promise<WatchLines> =>
   WatchLines.open(server, `${MAPS}?watch=1&resourceVersion=${await version()}`);
 
 beforeAll(async () => {
-  server = await ApiServer.start({ words: ["--keep", "--shutdown-seconds", "3"] });
+  server = await ApiServer.start({ words: ["--keep", "--shutdown-seconds", "12"] });
 });
 afterEach(() => server.clearFaults());
 afterAll(() => server.remove());
@@ -243,7 +243,7 @@ describe("restarts", () => {
     await server.retire();
     await server.startAgain();
     const name = await create();
-    await eventually("the old stream tells what the new server did", 2, () => seen.told.includes(`ADDED ${name}`));
-    await seen.end();
+    await eventually("the old stream tells what the new server did", 10, () => seen.told.includes(`ADDED ${name}`));
+    await seen.end(30);
   });
 });
