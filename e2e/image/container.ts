@@ -3,9 +3,9 @@
  * a network of its own that stands for the host's.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { type Finished, run } from "../harness/command.ts";
+import { type Finished, must, run } from "../harness/command.ts";
 import type { Image } from "./replay.ts";
 
 export interface Mount {
@@ -19,13 +19,21 @@ export interface Mount {
 }
 
 export interface Host {
+  /** Name of its network's namespace. */
+  readonly netns: string;
   /** In the host's network, with the host's files. */
   command(words: readonly string[]): string[];
   /** In the container. */
   inside(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Finished>;
-  /** A process in the container that stays. */
-  start(args: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess;
+  /** A process in the container that stays; its words go to the file. */
+  start(args: readonly string[], environment: Readonly<Record<string, string>>, log: string, as?: User): ChildProcess;
   stop(): Promise<void>;
+}
+
+/** securityContext: this user, without any capability. */
+export interface User {
+  readonly runAsUser: number;
+  readonly runAsGroup: number;
 }
 
 /** `address` with its length is the host's. */
@@ -57,29 +65,39 @@ export async function openHost(image: Image, mounts: readonly Mount[], address: 
     "echo there",
     "exec sleep infinity",
   ].join("\n");
-  const holder = spawn("unshare", ["--mount", "--net", "sh", "-ec", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const netns = `ovlimage${process.pid}`;
+  await must(["ip", "netns", "add", netns]);
+  const held = [`--net=/run/netns/${netns}`, "unshare", "--mount", "sh", "-ec", script];
+  const holder = spawn("nsenter", held, { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise<void>((resolve, reject) => {
     holder.stdout.on("data", () => resolve());
     holder.on("exit", () => reject(new Error("the host could not be set up")));
   });
   const enter = ["nsenter", "--target", String(holder.pid), "--mount", "--net", "--"];
-  const contained = (args: readonly string[], environment: Readonly<Record<string, string>>) => {
+  const contained = (args: readonly string[], environment: Readonly<Record<string, string>>, as?: User) => {
     const variables = Object.entries({ ...image.environment, ...environment }).map(
       ([name, value]) => `${name}=${value}`,
     );
-    return [...enter, "env", "-i", ...variables, "chroot", image.root, ...image.entrypoint, ...args];
+    const user = as === undefined ? [] : [`--userspec=${as.runAsUser}:${as.runAsGroup}`, "--groups="];
+    // A change from root to another user takes every capability away (capabilities(7)).
+    return [...enter, "env", "-i", ...variables, "chroot", ...user, image.root, ...image.entrypoint, ...args];
   };
   return {
+    netns,
     command: (words) => [...enter, ...words],
     inside: (args, environment = {}) => run(contained(args, environment)),
-    start(args, environment) {
-      const [file = "", ...words] = contained(args, environment);
-      return spawn(file, words, { stdio: ["ignore", "inherit", "pipe"] });
+    start(args, environment, log, as) {
+      const [file = "", ...words] = contained(args, environment, as);
+      const output = openSync(log, "a");
+      const child = spawn(file, words, { stdio: ["ignore", output, output] });
+      closeSync(output);
+      return child;
     },
     async stop() {
       const ended = new Promise((resolve) => holder.once("exit", resolve));
       holder.kill("SIGKILL");
       await ended;
+      await run(["ip", "netns", "del", netns]);
     },
   };
 }

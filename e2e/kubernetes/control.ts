@@ -1,6 +1,6 @@
 /** The tests' way in beside the API: faults, tokens, counts, bulk loads; plain HTTP on a socket in the directory. */
 import { rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { BulkLoad } from "./bulk-load.ts";
 import { clientCertificate } from "./certificates.ts";
 import type { AnswerFault, DelayFault, Match } from "./faults.ts";

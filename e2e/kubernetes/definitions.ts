@@ -1,7 +1,8 @@
 /** What is refused of a CustomResourceDefinition, above all schemas that are not structural. */
+
+import { DEFINITIONS } from "./built-in.ts";
 import { ruleProblems } from "./cel-rules.ts";
 import { regularExpression } from "./custom-validation.ts";
-import { DEFINITIONS } from "./built-in.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, textAt } from "./json.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
 import { collectionOf, type Resource } from "./resource.ts";

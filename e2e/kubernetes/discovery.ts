@@ -1,8 +1,8 @@
 /** What kubectl asks before anything else: groups, versions, kinds and their verbs, and the server's version. */
 import type { Catalog } from "./catalog.ts";
 import type { JsonMap } from "./json.ts";
-import { groupVersion, type Resource } from "./resource.ts";
 import { NoSuchPath } from "./refusal.ts";
+import { groupVersion, type Resource } from "./resource.ts";
 import { REVIEWS } from "./reviews.ts";
 
 const VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];

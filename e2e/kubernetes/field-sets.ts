@@ -1,6 +1,7 @@
 /** Sets of fields as metadata.managedFields writes them (FieldsV1), and what a document has of each. */
-import { isMap, type Json, type JsonMap, type KubeObject } from "./json.ts";
+
 import { identify, type Shape } from "./field-shape.ts";
+import { isMap, type Json, type JsonMap, type KubeObject } from "./json.ts";
 
 /** Paths of values that are owned as one, steps joined by zero bytes: `f:spec`, `k:{"name":"a"}`, `v:"x"`. */
 export type FieldSet = Set<string>;

@@ -1,6 +1,7 @@
 /** A real kubectl against the API server of the tests, as operators type it. */
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+
 import { spawn } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { ask } from "../harness/api-client.ts";
 import { ApiServer } from "../harness/api-server.ts";
 import { eventually } from "../harness/wait.ts";

@@ -2,8 +2,9 @@
 import type { ServerResponse } from "node:http";
 import type { StreamFaults } from "./faults.ts";
 
-/** A reader that is this far behind is cut off, as the API server does with its slow watchers. */
-const MOST_BUFFERED = 64 * 1024 * 1024;
+/** A reader that is this far behind is cut off, as the API server does with its slow watchers. What a watch begins with
+ * is written at once here, and the slices of a large cluster are 70 MB. */
+const MOST_BUFFERED = 256 * 1024 * 1024;
 
 export class LineStream {
   readonly #response: ServerResponse;

@@ -1,6 +1,7 @@
 /** The TLS port: connections that can be reset, refused, or accepted and left without an answer. */
-import { createServer as createHttps, type Server as HttpsServer } from "node:https";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createHttps, type Server as HttpsServer } from "node:https";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import type { Certificates } from "./certificates.ts";
 import type { Faults } from "./faults.ts";

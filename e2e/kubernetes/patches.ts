@@ -1,7 +1,8 @@
 /** The kinds of patch, by their content type. */
+
+import { objectText } from "./forms.ts";
 import { isMap, type Json, type KubeObject } from "./json.ts";
 import { jsonPatched, mergePatched } from "./json-patch.ts";
-import { objectText } from "./forms.ts";
 import { badRequest, unsupported } from "./refusal.ts";
 import type { Resource } from "./resource.ts";
 import { strategicPatched } from "./strategic-merge.ts";

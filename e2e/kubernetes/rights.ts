@@ -1,7 +1,8 @@
 /** RBAC: what Roles, ClusterRoles and their bindings allow. */
+
+import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "./built-in.ts";
 import type { Identity } from "./identities.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, textAt } from "./json.ts";
-import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "./built-in.ts";
 import { collectionOf, keyOf } from "./resource.ts";
 import type { Store } from "./store.ts";
 

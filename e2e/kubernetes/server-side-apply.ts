@@ -1,5 +1,5 @@
 /** Who owns which field (metadata.managedFields), and server-side apply (KEP-555), which goes by it. */
-import { cutOut, fieldsV1, fieldText, type FieldSet, laidOver, readFieldsV1, stepsOf, valuesOf } from "./field-sets.ts";
+import { cutOut, type FieldSet, fieldsV1, fieldText, laidOver, readFieldsV1, stepsOf, valuesOf } from "./field-sets.ts";
 import { shapeOf } from "./field-shape.ts";
 import { isMap, type Json, type JsonMap, type KubeObject, same, textAt, timestamp, without } from "./json.ts";
 import { badRequest, Refusal } from "./refusal.ts";

@@ -1,13 +1,13 @@
 /** A watch: what is there, when that is asked for, and then every change as it happens. */
 import { bookmarkText, type EventForm, eventText } from "./forms.ts";
 import { goJson, type KubeObject } from "./json.ts";
+import type { LineStream } from "./line-stream.ts";
 import { badOptions, parseVersion, tooOld } from "./paging.ts";
 import { expired, type Refusal } from "./refusal.ts";
 import { isTrue } from "./request.ts";
 import { collectionOf } from "./resource.ts";
 import type { Predicate } from "./selectors.ts";
 import type { Change, Store } from "./store.ts";
-import type { LineStream } from "./line-stream.ts";
 
 export interface Watched extends EventForm {
   readonly namespace: string | undefined;

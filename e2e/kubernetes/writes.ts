@@ -1,7 +1,7 @@
 /** Create, replace, patch and delete, by the rules that hold of all kinds. */
 import { NAMESPACES } from "./built-in.ts";
-import { brokenRules } from "./cel-rules.ts";
 import type { Catalog } from "./catalog.ts";
+import { brokenRules } from "./cel-rules.ts";
 import { pruned, withDefaults } from "./custom-schema.ts";
 import { schemaProblems } from "./custom-validation.ts";
 import { definitionProblems } from "./definitions.ts";

@@ -18,7 +18,7 @@ const CHECKS = {
   knip: [`${BIN}/knip`],
 };
 
-const BENCHES = ["bgp", "cni", "dataplane", "ipam", "services"];
+const BENCHES = ["bgp", "cluster", "cni", "dataplane", "ipam", "services"];
 
 const jest = (args) => [
   NODE,
