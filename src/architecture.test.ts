@@ -103,7 +103,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   ].concat(["bgp/inspect"]),
   src: ["src/cli"],
   e2e: [],
-  "e2e/bench": ["ipam/net", "ipam", "ipam/etcd", "e2e"],
+  "e2e/bench": ["ipam/net", "ipam", "ipam/etcd", "e2e", "src/cluster"],
 };
 
 function partOf(path: string): string {

@@ -37,7 +37,7 @@ export class ApiServerForTests {
   }
 
   static async start(): Promise<ApiServerForTests> {
-    return new ApiServerForTests(await Process.start({ words: ["--keep", "--reap-pods"] }));
+    return new ApiServerForTests(await Process.start({ words: ["--keep", "--reap-pods", "--shutdown-seconds", "1"] }));
   }
 
   async remove(): Promise<void> {

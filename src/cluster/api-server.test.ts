@@ -1,14 +1,18 @@
 /** The port on a faithful API server, a process of its own, with all that goes wrong there. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Account, ApiServerForTests, CLUSTER_ROLE_BINDINGS } from "./api-server-for-tests.ts";
+import { Followed, until } from "./followed-for-tests.ts";
 import {
   type Cluster,
+  ENDPOINT_SLICES,
+  EVENTS,
   type KubeObject,
   keyOf,
   NAMESPACES,
   NODES,
   PODS,
   type ResourceType,
+  SECRETS,
   SERVICES,
   type Selection,
   type Watch,
@@ -31,59 +35,10 @@ const service = (name: string, app = name): Service => ({
 const loaded = (object: Service) => ({ apiVersion: "v1", kind: "Service", ...object });
 const ref = (name: string) => ({ type: SERVICES, namespace: "default", name });
 
-/** uid and labels of all that is selected, by what was told. */
-class Followed {
-  readonly known = new Map<string, string>();
-  readonly said: (string | undefined)[] = [];
-  snapshots = 0;
-  readonly watch;
-  readonly #cluster: Cluster;
-  readonly #selection: Selection;
-
-  constructor(cluster: Cluster, selection: Selection) {
-    this.#cluster = server.admin;
-    this.#selection = selection;
-    this.watch = cluster.watch(selection, textOf, {
-      snapshot: (objects) => {
-        this.snapshots++;
-        this.known.clear();
-        for (const [key, text] of objects) this.known.set(key, text);
-      },
-      change: (key, text) => void (text === undefined ? this.known.delete(key) : this.known.set(key, text)),
-      health: (problem) => void this.said.push(problem),
-    });
-    watches.push(this.watch);
-  }
-
-  /** Until it knows what there is. */
-  async agrees(): Promise<void> {
-    for (const end = Date.now() + 20_000; ; ) {
-      const there = await this.#cluster.list(this.#selection);
-      const wanted = there.map((object) => `${keyOf(object)} ${textOf(object)}`).sort();
-      const known = [...this.known].map(([key, text]) => `${key} ${text}`).sort();
-      if (this.watch.synced && JSON.stringify(wanted) === JSON.stringify(known)) return;
-      if (Date.now() > end) expect({ known, said: this.said }).toEqual({ known: wanted, said: [] });
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  async says(what: RegExp): Promise<void> {
-    await until(
-      () => this.said.some((problem) => what.test(problem ?? "")),
-      () => `it says ${this.said.join("; ")}`,
-    );
-  }
-}
-
-function textOf({ metadata: { uid, labels, deletionTimestamp } }: KubeObject): string {
-  return JSON.stringify([uid, labels, deletionTimestamp !== undefined]);
-}
-
-async function until(what: () => boolean | Promise<boolean>, words: () => string): Promise<void> {
-  for (const end = Date.now() + 20_000; !(await what()); ) {
-    if (Date.now() > end) throw new Error(`waited for nothing: ${words()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+function follow(cluster: Cluster, selection: Selection): Followed {
+  const followed = new Followed(cluster, selection, server.admin);
+  watches.push(followed.watch);
+  return followed;
 }
 
 async function asked(user = agent.user): Promise<number> {
@@ -162,6 +117,15 @@ describe("calls", () => {
     await expect(agent.cluster.get(node_("n1"))).rejects.toMatchObject({ status: 503 });
   });
 
+  it("leave events", async () => {
+    const event = {
+      metadata: { name: "n1.1", namespace: "default" },
+      ...{ type: "Warning", reason: "Refused", message: "no", involvedObject: { kind: "Node", name: "n1" } },
+    };
+    await agent.cluster.create(EVENTS, event);
+    expect(await agent.cluster.list({ type: EVENTS, namespace: "default" })).toMatchObject([{ reason: "Refused" }]);
+  });
+
   it("use their connections again", async () => {
     const { connections } = await server.process.state();
     for (let n = 0; n < 100; n++) await agent.cluster.get(node_("n1"));
@@ -183,7 +147,7 @@ describe("a watch", () => {
       }) as KubeObject;
     await server.admin.create(PODS, pod("here", "n1"));
     await server.admin.create(PODS, pod("there", "n2"));
-    const followed = new Followed(agent.cluster, { type: PODS, fieldSelector: "spec.nodeName=n1" });
+    const followed = follow(agent.cluster, { type: PODS, fieldSelector: "spec.nodeName=n1" });
     await followed.agrees();
     expect([...followed.known.keys()]).toEqual(["default/here"]);
     await server.admin.delete({ type: PODS, namespace: "default", name: "here" });
@@ -194,10 +158,31 @@ describe("a watch", () => {
     followed.watch.stop();
   });
 
+  it("of one namespace needs no right for others", async () => {
+    const reader = await server.account("reader");
+    const role = { ...CLUSTER_ROLE_BINDINGS, plural: "roles", kind: "Role", namespaced: true };
+    const rules = [{ apiGroups: [""], resources: ["secrets"], verbs: ["list", "watch"] }];
+    const metadata = { name: "reader", namespace: "overland-system" };
+    const secret = (namespace: string) => ({ apiVersion: "v1", kind: "Secret", metadata: { name: "s", namespace } });
+    await server.process.put(secret("overland-system"), secret("default"));
+    await server.admin.create(role, { metadata, rules } as KubeObject);
+    await server.admin.create({ ...role, plural: "rolebindings", kind: "RoleBinding" }, {
+      metadata,
+      roleRef: { apiGroup: CLUSTER_ROLE_BINDINGS.group, kind: "Role", name: "reader" },
+      subjects: [{ kind: "ServiceAccount", ...metadata }],
+    } as KubeObject);
+    const followed = follow(reader.cluster, { type: SECRETS, namespace: reader.cluster.namespace });
+    await followed.agrees();
+    expect([...followed.known.keys()]).toEqual(["overland-system/s"]);
+    const all = follow(reader.cluster, { type: SECRETS });
+    await all.says(/cannot watch secrets: not allowed/);
+    reader.cluster.close();
+  });
+
   it("tells what leaves and what enters the selection", async () => {
     await server.admin.create(SERVICES, service("in", "mine"));
     await server.admin.create(SERVICES, service("out", "yours"));
-    const followed = new Followed(agent.cluster, { type: SERVICES, labelSelector: "app=mine" });
+    const followed = follow(agent.cluster, { type: SERVICES, labelSelector: "app=mine" });
     await followed.agrees();
     const label = (name: string, app: string) =>
       server.admin.patch(ref(name), { how: "merge", body: { metadata: { labels: { app } } } });
@@ -208,15 +193,14 @@ describe("a watch", () => {
   });
 
   it("outlives the server, killed and stopped, with everything changed before it is heard again", async () => {
-    const followed = new Followed(agent.cluster, { type: SERVICES });
+    const followed = follow(agent.cluster, { type: SERVICES });
     await followed.agrees();
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      followed.said.length = 0;
       await server.admin.create(SERVICES, service("again", "first"));
       await followed.agrees();
-      const ended = server.process.stop(signal);
-      // After SIGTERM open watches are served on: the streams must be ended for the process to go.
-      if (signal === "SIGTERM") await server.process.control("/faults/close");
-      await ended;
+      // After SIGTERM open watches are served on for a while.
+      await server.process.stop(signal);
       await followed.says(/cannot be reached/);
       expect(followed.known.size).toBeGreaterThan(0);
       await server.process.startAgain();
@@ -236,7 +220,7 @@ describe("a watch", () => {
 
   it("is there once the server is", async () => {
     await server.process.stop();
-    const followed = new Followed(agent.cluster, { type: NAMESPACES });
+    const followed = follow(agent.cluster, { type: NAMESPACES });
     await followed.says(/cannot be reached: .*ECONNREFUSED/);
     expect([followed.watch.synced, followed.snapshots]).toEqual([false, 0]);
     await server.process.startAgain();
@@ -259,7 +243,7 @@ describe("a watch", () => {
   ])(
     "comes to the truth after %s %j, without haste",
     async (path, body) => {
-      const followed = new Followed(agent.cluster, { type: SERVICES });
+      const followed = follow(agent.cluster, { type: SERVICES });
       await followed.agrees();
       const names = ["x", "y", "z"];
       await server.process.forgetRequests();
@@ -282,7 +266,7 @@ describe("a watch", () => {
   );
 
   it("goes on with the token that took the place of its own", async () => {
-    const followed = new Followed(agent.cluster, { type: SERVICES });
+    const followed = follow(agent.cluster, { type: SERVICES });
     await followed.agrees();
     const old = await agent.renew();
     await server.process.revoke(agent.token);
@@ -300,7 +284,7 @@ describe("a watch", () => {
 
   it("says which right is missing, and goes on when it is given", async () => {
     const name = agent.user.replaceAll(":", "-");
-    const followed = new Followed(agent.cluster, { type: SERVICES });
+    const followed = follow(agent.cluster, { type: SERVICES });
     await followed.agrees();
     const binding = { type: CLUSTER_ROLE_BINDINGS, name };
     const { metadata, ...rest } = (await server.admin.get(binding)) as KubeObject;
@@ -348,7 +332,7 @@ describe("a watch of custom resources", () => {
   };
 
   it("waits for their definition, and follows its going and coming", async () => {
-    const followed = new Followed(agent.cluster, { type: WIDGETS });
+    const followed = follow(agent.cluster, { type: WIDGETS });
     await followed.says(/does not know widgets.example.org\/v1; are the CustomResourceDefinitions installed/);
     expect(followed.snapshots).toBe(0);
     for (const name of ["a", "b"]) {
@@ -382,7 +366,7 @@ describe("many objects", () => {
     const load = (numbers: readonly number[], round: number) =>
       server.process.put(...numbers.map((n) => pod(n, round)));
     await load([...new Array(count).keys()], 0);
-    const followed = new Followed(agent.cluster, { type: PODS, namespace: "many" });
+    const followed = follow(agent.cluster, { type: PODS, namespace: "many" });
     for (let round = 1; round <= 5; round++) {
       await load(
         [...new Array(count / 10).keys()].map((n) => (n * 7 + round) % count),
@@ -418,7 +402,7 @@ describe("whatever fails, one thing after the other", () => {
       ["/faults/close", {}],
       ["/faults/clear", {}],
     ];
-    const followed = [SERVICES, NAMESPACES, NODES].map((type) => new Followed(agent.cluster, { type }));
+    const followed = [SERVICES, NAMESPACES, NODES, ENDPOINT_SLICES].map((type) => follow(agent.cluster, { type }));
     for (let step = 0; step < 150; step++) {
       const [path, body] = faults[chance(faults.length)] as [string, object];
       await server.process.control(path, body);

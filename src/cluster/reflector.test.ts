@@ -164,7 +164,7 @@ describe("the reflector", () => {
       status(429, "TooManyRequests", { "retry-after": "1" })(request, response);
     });
     follow();
-    await until(() => reflector.synced);
+    await streaming();
     expect(server.requests).toHaveLength(4);
     expect(performance.now() - (at[0] as number)).toBeGreaterThan(900);
   });
@@ -326,6 +326,21 @@ describe("the reflector's pace", () => {
     server.put("a", "restored");
     await knows({ a: "restored" });
     expect(seen.snapshots).toBe(2);
+  });
+
+  it("streams that break again and again are said", async () => {
+    follow();
+    await streaming();
+    server.always = (_, response) => {
+      response.writeHead(200).flushHeaders();
+      setTimeout(() => response.destroy(), 5);
+    };
+    server.reset();
+    await until(() => seen.said.length > 0);
+    expect(server.watches.length).toBeGreaterThan(2);
+    expect([seen.said[0], reflector.synced]).toEqual([expect.stringContaining("the connection broke"), false]);
+    server.always = undefined;
+    await until(() => reflector.synced);
   });
 
   it("an error in the stream is said, and a version that only brings errors is given up", async () => {

@@ -49,6 +49,9 @@ const FIRST_PARTS_LOST = 3;
 /** It is told without pauses. */
 const FIRST_PART_QUIET_MS = 30_000;
 
+/** Streams that break at once, in a row, of which nothing is said. */
+const BREAKS_UNSAID = 3;
+
 /** Refusals in a row of a version that other calls do not have, until it is given up: it may be malformed or from a
  * future that a restored backup took back. */
 const REFUSALS_OF_VERSION = 2;
@@ -123,7 +126,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
         });
       } catch (error) {
         if (this.#stopped) return;
-        wait = await this.#doubt(error as Error);
+        wait = await this.#doubt(error as Error, heard);
       }
       if (this.#collected !== undefined) this.#firstPartsLost++;
       this.#collected = undefined;
@@ -162,7 +165,8 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       ...(isFirst ? FROM_THE_BEGINNING : { resourceVersion: this.#version }),
       timeoutSeconds: String(seconds),
     });
-    const quietMs = isFirst ? Math.min(this.#pace.quietMs, FIRST_PART_QUIET_MS) : this.#pace.quietMs;
+    const quietMs = () =>
+      this.#collected === undefined ? this.#pace.quietMs : Math.min(this.#pace.quietMs, FIRST_PART_QUIET_MS);
     const ending = new Ending(this.#stopping.signal);
     ending.within(this.#pace.answerMs);
     let well: NodeJS.Timeout | undefined;
@@ -175,7 +179,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       // A server that does not end the stream when it is over has forgotten it.
       ending.within(seconds * 1000 + this.#pace.answerMs);
       // The first thing in a stream may be that the version is gone: only then is it known whether all is well.
-      well = setTimeout(() => this.#recovered(), Math.min(1000, quietMs / 2));
+      well = setTimeout(() => this.#recovered(), Math.min(1000, quietMs() / 2));
       await readStream(response, this.#asked, quietMs, (event) => {
         if (this.#stopped) return;
         if (this.#collected !== undefined) return this.#collect(this.#collected, event);
@@ -242,7 +246,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
   }
 
   /** Says what is wrong and answers how long to wait at least. */
-  async #doubt(error: Error): Promise<number> {
+  async #doubt(error: Error, heard = false): Promise<number> {
     const { status = 0, retryAfterMs } = error as Partial<ClusterError>;
     if (this.#version === undefined && (status === 400 || status === 422)) {
       // The server is older than KEP-3157, or has it switched off.
@@ -256,7 +260,10 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       return 0;
     }
     if (error instanceof QuietStream && this.#version !== undefined) await this.#checkVersion(this.#version);
-    if (error instanceof BrokenStream) return 0;
+    // One stream that broke is no news; several in a row that brought nothing are.
+    if (error instanceof QuietStream || (error instanceof BrokenStream && (heard || this.#failures < BREAKS_UNSAID))) {
+      return 0;
+    }
     if (status === 401) this.#transport.refused();
     if (status === 400 || status === 500 || status === 504) this.#refusals++;
     if (this.#refusals >= REFUSALS_OF_VERSION) {

@@ -14,30 +14,35 @@ export interface StreamEvent {
 
 /**
  * Resolves at an orderly end, with a last line that was cut off forgotten: it comes again after the version before it.
- * Rejects for a connection that broke, an ERROR event, what is no event, and when nothing came for `quietMs`.
+ * Rejects for a connection that broke, an ERROR event, what is no event, and when nothing came for as long as `quietMs`
+ * says at that time.
  */
 export async function readStream(
   response: IncomingMessage,
   asked: Asked,
-  quietMs: number,
+  quietMs: () => number,
   event: (event: StreamEvent) => void,
 ): Promise<void> {
   const lines = new Lines();
-  let quiet = false;
-  const onQuiet = () => {
-    quiet = true;
-    response.destroy();
+  let quiet = 0;
+  const watch = () => {
+    const ms = quietMs();
+    return setTimeout(() => {
+      quiet = ms;
+      response.destroy();
+    }, ms);
   };
-  let watchdog = setTimeout(onQuiet, quietMs);
+  let watchdog = watch();
   try {
     for await (const chunk of response) {
       clearTimeout(watchdog);
-      watchdog = setTimeout(onQuiet, quietMs);
       for (const line of lines.take(chunk as Buffer)) event(eventOf(line, asked));
+      watchdog = watch();
     }
   } catch (error) {
     if (error instanceof ClusterError) throw error;
-    if (quiet) throw new QuietStream(`cannot watch ${asked.what}: nothing came for ${Math.round(quietMs / 1000)} s`, 0);
+    if (quiet > 0)
+      throw new QuietStream(`cannot watch ${asked.what}: nothing came for ${Math.round(quiet / 1000)} s`, 0);
     throw new BrokenStream(`cannot watch ${asked.what}: the connection broke: ${(error as Error).message}`, 0);
   } finally {
     clearTimeout(watchdog);
