@@ -7,7 +7,8 @@ import { agentView, settled } from "./harness/agent.ts";
 import { must } from "./harness/command.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
 import { LabApiServer, service, slice } from "./harness/lab-api-server.ts";
-import { end, processIn, startAgain } from "./harness/processes.ts";
+import { end, processIn, startAgain, startIn } from "./harness/processes.ts";
+import { OVERLAND } from "./harness/program.ts";
 import { birdc } from "./harness/routers.ts";
 import { reaches, stream } from "./harness/traffic.ts";
 import { always, eventually } from "./harness/wait.ts";
@@ -202,6 +203,56 @@ describe("services", () => {
     await label("r1n2", undefined);
     await goes(CLUSTER[4], "r1n1", "r1n2");
   });
+
+  lab.proof(
+    "of type LoadBalancer get addresses from the controller, which the ToR sends to nodes with endpoints",
+    async () => {
+      await lab.apply(`apiVersion: overland.dev/v1
+kind: IPPool
+metadata: {name: outside}
+spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
+`);
+      const { netns, endpoints } = lab.plan.etcd;
+      const environment = { ...process.env, ETCD_ENDPOINTS: endpoints.join(",") };
+      const command = [...OVERLAND, "controller", "--kubeconfig", api.kubeconfig];
+      startIn(netns, command, `${lab.plan.log}/controller.log`, environment);
+      const spec = { type: "LoadBalancer", loadBalancerClass: "overland.dev/bgp", externalTrafficPolicy: "Local" };
+      const metadata = { namespace: "shop", name: "shown" };
+      const written = { apiVersion: "v1", kind: "Service", metadata, spec: { ...spec, ports: [{ port: 80 }] } };
+      const own = { apiVersion: "v1", kind: "Namespace", metadata: { name: "overland-system" } };
+      await api.put(own, slice("shown-4", "shown", ["r1n2"]));
+      await api.apply(written);
+      const shown = async () =>
+        await api.kubectl(
+          "get",
+          "service",
+          "-n",
+          "shop",
+          "shown",
+          "-o",
+          "jsonpath={.status.loadBalancer.ingress[*].ip}",
+        );
+      const address = await eventually("it has one of the pool", 30, async () => {
+        expect(await shown()).toMatch(/^198\.18\.0\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])$/);
+        return await shown();
+      });
+      await goes(`${address}/32`, "r1n2");
+      await api.apply({
+        ...written,
+        metadata: { ...metadata, name: "greedy" },
+        spec: { ...written.spec, loadBalancerIP: address },
+      });
+      await eventually("nobody else gets it, and an event says why", 30, async () =>
+        /greedy.*address .* is used by/.test(await api.kubectl("get", "events", "-n", "shop")),
+      );
+      await api.kubectl("delete", "service", "-n", "shop", "shown");
+      await goes(`${address}/32`);
+      const check = await lab.overland(["ipam", "check"]);
+      expect({ code: check.code, stdout: check.stdout }).toMatchObject({ code: 0 });
+      await end(processIn(netns, "controller", "--kubeconfig"), "SIGTERM");
+    },
+    120,
+  );
 
   lab.proof("leave with their ranges", async () => {
     await lab.apply(

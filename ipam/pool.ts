@@ -3,7 +3,7 @@ import { type Family } from "./net/address.ts";
 import { familyOfPrefix, formatPrefix, type Prefix, samePrefix } from "./net/prefix.ts";
 import { type Labels, matches, parseSelector } from "./selector.ts";
 
-/** What a pool's addresses may be for. Overland has no tunnels, and services come with Kubernetes. */
+/** What a pool's addresses may be for. Overland has no tunnels. */
 export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
 
 /** The plain value of an IPPool's spec. */

@@ -53,6 +53,12 @@ export class LabApiServer {
     });
   }
 
+  /** As a client does, with all the API server's checks. */
+  async apply(object: object): Promise<void> {
+    const command = ["kubectl", "--kubeconfig", this.kubeconfig, "apply", "-f", "-"];
+    await must(command, { netns: this.#netns, input: JSON.stringify(object) });
+  }
+
   kubectl(...words: readonly string[]): Promise<string> {
     return must(["kubectl", "--kubeconfig", this.kubeconfig, ...words], { netns: this.#netns });
   }

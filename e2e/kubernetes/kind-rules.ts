@@ -1,5 +1,7 @@
 /** What the API server fills in and refuses of its built-in kinds, as far as clients of this program meet it. */
+import { eventAsGiven, eventProblems, leaseAsGiven, leaseProblems } from "./event-and-lease-rules.ts";
 import { at, isMap, type Json, type JsonMap, type KubeObject, listAt, mapAt, same, textAt } from "./json.ts";
+import { nodeProblems } from "./metadata-rules.ts";
 import { type Cause, forbiddenField, invalidField, requiredField } from "./refusal.ts";
 import { collectionOf, type Resource } from "./resource.ts";
 import { type ServiceRanges, serviceDefaults, serviceProblems } from "./service-rules.ts";
@@ -143,6 +145,25 @@ function namespaceDefaults(draft: KubeObject): KubeObject {
   return { ...draft, metadata: { ...draft.metadata, labels }, spec, status: draft["status"] ?? { phase: "Active" } };
 }
 
+const WHOLE: JsonMap = { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
+const QUARTERS: JsonMap = { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } };
+
+const daemonSetDefaults = (draft: KubeObject): KubeObject => ({
+  ...draft,
+  spec: { revisionHistoryLimit: 10, updateStrategy: WHOLE, ...mapAt(draft, "spec") },
+});
+
+const deploymentDefaults = (draft: KubeObject): KubeObject => ({
+  ...draft,
+  spec: {
+    replicas: 1,
+    progressDeadlineSeconds: 600,
+    revisionHistoryLimit: 10,
+    strategy: QUARTERS,
+    ...mapAt(draft, "spec"),
+  },
+});
+
 const roleProblems = (draft: KubeObject): Cause[] =>
   listAt(draft, "rules").flatMap((rule, place) =>
     listAt(rule, "verbs").length === 0
@@ -166,6 +187,11 @@ const RULES: Readonly<Record<string, KindRules>> = {
   "/pods": { fill: podDefaults, problems: podProblems },
   "/services": { fill: serviceDefaults, problems: serviceProblems },
   "/secrets": { fill: secretDefaults, problems: secretProblems },
+  "/nodes": { problems: nodeProblems },
+  "/events": { fill: eventAsGiven, problems: eventProblems },
+  "coordination.k8s.io/leases": { fill: leaseAsGiven, problems: leaseProblems },
+  "apps/daemonsets": { fill: daemonSetDefaults },
+  "apps/deployments": { fill: deploymentDefaults },
   "/namespaces": { fill: namespaceDefaults },
   "discovery.k8s.io/endpointslices": { fill: sliceDefaults, problems: sliceProblems },
   "rbac.authorization.k8s.io/roles": { problems: roleProblems },

@@ -125,6 +125,13 @@ describe("pages", () => {
     });
   });
 
+  it("resourceVersion=0 has no pages: the watch cache gives everything whatever the limit", async () => {
+    for (const name of names) await create(name);
+    const { json } = await get(server, `${MAPS}?limit=2&resourceVersion=0`);
+    expect(json.items).toHaveLength(5);
+    expect(json.metadata).not.toHaveProperty("continue");
+  });
+
   it("a token nobody gave: 400", async () => {
     expect((await get(server, `${MAPS}?continue=nonsense`)).code).toBe(400);
   });

@@ -29,7 +29,9 @@ export async function page(
   selected: Predicate | undefined,
   query: URLSearchParams,
 ): Promise<Page> {
-  const limit = Math.max(0, Number.parseInt(query.get("limit") ?? "0", 10) || 0);
+  // Version 0 is answered from the watch cache, which gives all there is.
+  const fromCache = query.get("resourceVersion") === "0" && (query.get("continue") ?? "") === "";
+  const limit = fromCache ? 0 : Math.max(0, Number.parseInt(query.get("limit") ?? "0", 10) || 0);
   const collection = collectionOf(resource);
   const { revision, after } = await wanted(store, collection, query, limit > 0);
   const { keys, get } = store.snapshot(collection, revision);

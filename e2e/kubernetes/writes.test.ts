@@ -86,6 +86,30 @@ describe("create", () => {
       undefined,
       /should not be set/,
     ],
+    [
+      "a label that is none",
+      MAPS,
+      { metadata: { name: "a", labels: { a: "b/c" } } },
+      422,
+      "Invalid",
+      /a valid label must be/,
+    ],
+    [
+      "an annotation's key",
+      MAPS,
+      { metadata: { name: "a", annotations: { "a b": "" } } },
+      422,
+      "Invalid",
+      /metadata.annotations/,
+    ],
+    [
+      "a taint without effect",
+      NODES,
+      named("n", { spec: { taints: [{ key: "a" }] } }),
+      422,
+      "Invalid",
+      /taints\[0\].effect/,
+    ],
   ])("refuses %s", async (_, path, body, code, reason, message) => {
     await post(MAPS, named("there"));
     const { json, ...answer } = await post(path, body);
@@ -139,6 +163,46 @@ describe("services", () => {
     expect(moved).toMatchObject({ code: 422, json: { reason: "Invalid" } });
     const more = await patch(`${SERVICES}/a`, { spec: { externalIPs: ["192.0.2.1"] } });
     expect(more.json.spec.clusterIP).toBe("10.96.0.77");
+  });
+});
+
+describe("events and leases", () => {
+  const event = (involved: object, more: object = {}) =>
+    named("e", {
+      involvedObject: { kind: "IPPool", name: "a", ...involved },
+      type: "Warning",
+      reason: "Refused",
+      ...more,
+    });
+  const events = (namespace: string) => `/api/v1/namespaces/${namespace}/events`;
+
+  it("an event is in the namespace of what it is about; in default when that has none", async () => {
+    expect(await post(events("kube-system"), event({}))).toMatchObject({ code: 422 });
+    expect((await post(events("kube-system"), event({}))).json.message).toContain("does not match event.namespace");
+    expect((await post(events("default"), event({ namespace: "kube-system" }))).code).toBe(422);
+    expect((await post(events("default"), event({}))).code).toBe(201);
+    await ask(server, "DELETE", events("default"));
+  });
+
+  it("one with an eventTime says who reports and what was done", async () => {
+    const eventTime = "2026-01-01T00:00:00.000000Z";
+    expect((await post(events("kube-system"), event({}, { eventTime }))).json.message).toContain(
+      "reportingComponent: Required",
+    );
+    const whole = { eventTime, reportingComponent: "overland", reportingInstance: "a", action: "Check" };
+    expect((await post(events("kube-system"), event({}, whole))).code).toBe(201);
+    await ask(server, "DELETE", events("kube-system"));
+  });
+
+  it("times with microseconds have six digits, not the three of toISOString", async () => {
+    const lease = (renewTime: string) =>
+      named("l", { spec: { holderIdentity: "a", leaseDurationSeconds: 15, renewTime } });
+    expect(await post(LEASES, lease("2026-01-01T00:00:00.000Z"))).toMatchObject({
+      code: 400,
+      json: { reason: "BadRequest" },
+    });
+    expect((await post(LEASES, lease("2026-01-01T00:00:00.000000Z"))).code).toBe(201);
+    expect((await patch(`${LEASES}/l`, { spec: { leaseDurationSeconds: 0 } })).code).toBe(422);
   });
 });
 
@@ -219,11 +283,12 @@ describe("replace and patch", () => {
     expect(wrong.code).toBe(422);
     const right = await json([
       { op: "test", path: "/data/k", value: "v" },
-      { op: "add", path: "/metadata/labels", value: { "a~b": "1" } },
+      { op: "add", path: "/metadata/labels", value: { "example.com/a": "1" } },
+      { op: "replace", path: "/metadata/labels/example.com~1a", value: "2" },
       { op: "remove", path: "/data/k" },
       { op: "add", path: "/data/l", value: "x" },
     ]);
-    expect(right.json).toMatchObject({ data: { l: "x" }, metadata: { labels: { "a~b": "1" } } });
+    expect(right.json).toMatchObject({ data: { l: "x" }, metadata: { labels: { "example.com/a": "2" } } });
     expect((await json([{ op: "remove", path: "/data/none" }])).code).toBe(422);
   });
 

@@ -8,6 +8,7 @@ import { definitionProblems } from "./definitions.ts";
 import { born, decode, inherited, wishes } from "./draft.ts";
 import { isMap, type Json, type KubeObject, same, without } from "./json.ts";
 import { filled, problemsOf } from "./kind-rules.ts";
+import { metadataProblems } from "./metadata-rules.ts";
 import { alreadyExists, badRequest, forbidden, invalid, invalidField, notFound } from "./refusal.ts";
 import { collectionOf, groupResource, keyOf, type Resource } from "./resource.ts";
 import type { ServiceRanges } from "./service-rules.ts";
@@ -89,7 +90,9 @@ export class Writes {
 
   #accepted(wish: Wish, draft: KubeObject, old: KubeObject | undefined): KubeObject {
     const { resource } = wish;
-    const name = draft.metadata.name;
+    const { name } = draft.metadata;
+    const unfit = metadataProblems(draft);
+    if (unfit.length > 0) throw invalid(resource, name, unfit);
     if (resource.custom === undefined) {
       const full = filled(resource, draft, old, this.#ranges);
       const causes = [...problemsOf(resource, full, old), ...definitionProblems(resource, full, old)];

@@ -176,6 +176,18 @@ describe("a route reflector", () => {
     expect(out(wider, "192.0.2.0/25")).toBe("yes: filter more, rule 1 (exportV4[0])");
     expect(out(wider, "198.51.100.0/24")).toBe("no: a route reflector passes on routes of IPPools and services only");
   });
+
+  it("passes on what is inside the ranges of services, of each kind and family", () => {
+    const ranges = resource("BGPConfiguration", "default", {
+      serviceClusterIPs: [{ cidr: "10.96.0.0/16" }],
+      serviceLoadBalancerIPs: [{ cidr: "fd00:98::/112" }],
+    });
+    const hub = only(configsOf([reflector(1), node(2), toHubs, pool, ranges]));
+    expect(out(hub, "10.96.0.0/16")).toBe("yes: route of services in 10.96.0.0/16");
+    expect(out(hub, "10.96.0.101/32")).toBe("yes: route of services in 10.96.0.0/16");
+    expect(out(hub, "fd00:98::9/128")).toBe("yes: route of services in fd00:98::/112");
+    expect(out(hub, "10.0.0.0/8")).toMatch(/^no: /);
+  });
 });
 
 describe("the speaker's settings", () => {

@@ -17,8 +17,9 @@ import { readRemembered, writeRemembered } from "./remembered-services.ts";
 
 /** How long the first session waits for the API server: well within what peers keep for us (RFC 4724). */
 const PATIENCE_MS = 10_000;
-/** A change is on disk after so long; until then a crash forgets it. */
-const WRITE_AFTER_MS = 500;
+/** A change is on disk after so long (a kill before that forgets it), but no sooner than so long after the last. */
+const WRITE_AFTER_MS = 20;
+const WRITE_EVERY_MS = 500;
 const MOST_PROBLEMS = 20;
 const NO_KUBERNETES =
   "service ranges are announced, but no single address of a service: this agent knows no Kubernetes; set kubernetes.*";
@@ -50,6 +51,7 @@ export class ServiceRoutes {
   #planned = false;
   #patience: NodeJS.Timeout | undefined;
   #writing: NodeJS.Timeout | undefined;
+  #wroteAt = Number.NEGATIVE_INFINITY;
   #writeProblem: string | undefined;
 
   constructor(ports: ServicesPorts) {
@@ -159,7 +161,7 @@ export class ServiceRoutes {
     this.#health.clear();
     this.#services.setServices(new Map());
     this.#services.setSlices(new Map());
-    this.#writing ??= setTimeout(() => this.#write(), WRITE_AFTER_MS);
+    this.#writeSoon();
   }
 
   #allKnown(): void {
@@ -196,12 +198,18 @@ export class ServiceRoutes {
     if (announced + withdrawn === 0) return;
     this.#ports.log.debug("routes of services change", { announced, withdrawn });
     this.#ports.announce(changes);
-    if (this.#known.size === 2) this.#writing ??= setTimeout(() => this.#write(), WRITE_AFTER_MS);
+    if (this.#known.size === 2) this.#writeSoon();
+  }
+
+  #writeSoon(): void {
+    const wait = Math.max(WRITE_AFTER_MS, this.#wroteAt + WRITE_EVERY_MS - performance.now());
+    this.#writing ??= setTimeout(() => this.#write(), wait);
   }
 
   #write(): void {
     clearTimeout(this.#writing);
     this.#writing = undefined;
+    this.#wroteAt = performance.now();
     try {
       writeRemembered(this.#ports.stateDir, this.#services.announced().filter(isSingle));
       this.#writeProblem = undefined;

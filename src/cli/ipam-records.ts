@@ -5,6 +5,7 @@ import type { Pool } from "../../ipam/pool.ts";
 import { type Reading, readableBlocks, readRecords } from "../../ipam/reading.ts";
 import type { Rules } from "../../ipam/rules.ts";
 import type { Entry, Revision, Store } from "../../ipam/store.ts";
+import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
 import { rulesOf } from "../config/ipam-rules.ts";
 import { poolOf } from "../config/pools.ts";
 import { kindOfKey, RESOURCES_ROOT } from "../config/resource-keys.ts";
@@ -42,7 +43,10 @@ export async function readIpam(store: Store): Promise<IpamRecords> {
       resources.filter((resource) => resource.kind === "IPReservation"),
     ),
     pools: resources.flatMap((resource) => (resource.kind === "IPPool" ? poolOf(resource) : [])),
-    nodes: new Set(entries.flatMap(({ key }) => (key.startsWith(NODES_ROOT) ? key.slice(NODES_ROOT.length) : []))),
+    nodes: new Set([
+      LOAD_BALANCER,
+      ...entries.flatMap(({ key }) => (key.startsWith(NODES_ROOT) ? key.slice(NODES_ROOT.length) : [])),
+    ]),
     reading,
     blocks: readableBlocks(reading),
     entries: ipam,

@@ -2,12 +2,14 @@
  * What `overland ipam check` found, as a document: `-o json` prints it, `--output-report` writes it, and
  * `ipam release --from-report` frees what it calls leaked.
  */
+
 import { readFileSync } from "node:fs";
 import { audit } from "../../ipam/audit.ts";
 import { findLeaks, type Leak } from "../../ipam/leaks.ts";
 import { misplaced } from "../../ipam/misplaced.ts";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { containsPrefix, formatPrefix } from "../../ipam/net/prefix.ts";
+import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
 import { checkReport, type ReadReport, type StrayBlock } from "../config/schema/ipam-report.ts";
 import { Failure } from "./failure.ts";
 import type { IpamRecords } from "./ipam-records.ts";
@@ -53,7 +55,7 @@ export function reportOf(records: IpamRecords, now: Date): Report {
     madeAt: now.toISOString(),
     revision: String(records.revision),
     pools: pools.length,
-    nodes: nodes.size,
+    nodes: [...nodes].filter((name) => name !== LOAD_BALANCER).length,
     blocks: reading.blocks.size,
     handles: reading.handles.size,
     addressesInUse: blocks.reduce((sum, block) => sum + block.allocations.size, 0),

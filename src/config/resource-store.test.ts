@@ -69,6 +69,23 @@ describe("apply", () => {
     ]);
   });
 
+  it("keeps ranges of services and pools for pods apart, whichever comes first", async () => {
+    const ranges = (cidr: string) =>
+      "---\napiVersion: overland.dev/v1\nkind: BGPConfiguration\nmetadata: {name: default}\n" +
+      `spec: {serviceExternalIPs: [{cidr: 10.97.0.0/24}, {cidr: ${cidr}}]}\n`;
+    const why = "packets to services' addresses are never routed to pods; use separate ranges";
+    const store = new MemoryStore();
+    await apply(store, pool("a", A) + pool("b", "cidr: 10.245.0.0/16, allowedUses: [LoadBalancer]"));
+    expect(await apply(store, ranges("10.244.7.0/24"))).toEqual([
+      `f.yaml:5: spec.serviceExternalIPs[1].cidr: 10.244.7.0/24 overlaps pool a (10.244.0.0/16); ${why}`,
+    ]);
+    expect(await apply(store, ranges("10.245.7.0/24"))).toEqual(["BGPConfiguration/default created"]);
+    expect(await apply(store, pool("c", "cidr: 10.97.0.0/16"))).toEqual([
+      "f.yaml:5: spec.cidr: 10.97.0.0/16 overlaps 10.97.0.0/24 in serviceExternalIPs of BGPConfiguration default; " +
+        why,
+    ]);
+  });
+
   it("keeps pools for LoadBalancer and pools for pods apart", async () => {
     const store = new MemoryStore();
     await apply(store, pool("a", A) + pool("b", "cidr: 10.245.0.0/16, allowedUses: [LoadBalancer]"));

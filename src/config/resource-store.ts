@@ -18,6 +18,7 @@ import type { Resource } from "./resource.ts";
 import { FILTERS_GUARD, kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
 import { checkStored } from "./schema/document.ts";
 import { pathText } from "./schema/problem.ts";
+import { hasServiceRanges } from "./service-range-rules.ts";
 
 export interface Outcome {
   readonly kind: Kind;
@@ -51,8 +52,10 @@ export async function applyResources(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const kinds = new Set(items.map(({ resource }) => resource.kind));
     const filtered = items.some(({ resource }) => namesFilters(resource));
+    if (items.some(({ resource }) => hasServiceRanges(resource))) kinds.add("IPPool");
     const guards = await readGuards(store, kinds.has("IPPool"), filtered);
     if (filtered) kinds.add("BGPFilter");
+    if (kinds.has("IPPool")) kinds.add("BGPConfiguration");
     const held = await readKinds(store, kinds);
     const plan = items.map((item) => planOne(item, held, writer));
     const changes = plan.filter(({ outcome }) => outcome !== "unchanged");

@@ -7,6 +7,11 @@ import { ADDRESS_KINDS, RANGE_FIELDS } from "./services.ts";
 
 const WHY = "packets to services' addresses are never routed to pods; use separate ranges";
 
+/** Whether the resource lists ranges of services, which must not meet a pool's. */
+export function hasServiceRanges(resource: Resource): boolean {
+  return rangesOf(resource).length > 0;
+}
+
 /** What is wrong with one item, beside everything there will be. */
 export function serviceRangeFaults(item: SourcedResource, all: readonly Resource[]): Fault[] {
   const { resource } = item;

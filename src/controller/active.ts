@@ -15,6 +15,7 @@ import { DepartedNodes } from "./departed-nodes.ts";
 import { ipamMetrics, Reclaims } from "./ipam-metrics.ts";
 import { KubernetesNodes } from "./kubernetes-nodes.ts";
 import { usualTerms } from "./leader.ts";
+import { LoadBalancing } from "./load-balancing.ts";
 import { Reflecting } from "./reflecting.ts";
 import { Standing } from "./standing.ts";
 
@@ -30,6 +31,7 @@ export class ActiveController {
   readonly standing: Standing;
   readonly reflecting: Reflecting | undefined;
   readonly kubernetesNodes: KubernetesNodes | undefined;
+  readonly loadBalancing: LoadBalancing | undefined;
   readonly #reclaims = new Reclaims();
   readonly #blocks: BlockCounts;
   readonly #terms: ActiveTerms;
@@ -58,6 +60,7 @@ export class ActiveController {
     this.#blocks = new BlockCounts(store);
     if (cluster !== undefined) {
       this.reflecting = new Reflecting(cluster, store, this.standing, log);
+      this.loadBalancing = new LoadBalancing(cluster, store, this.standing, log);
       this.kubernetesNodes = new KubernetesNodes(cluster, store, this.standing, log, terms.graceMs);
     }
     this.#election?.start();
@@ -85,6 +88,7 @@ export class ActiveController {
     this.kubernetesNodes?.stop();
     this.#blocks.stop();
     await this.reflecting?.stop();
+    await this.loadBalancing?.stop();
     await this.#looking;
     const late = (error: unknown) => this.#log.warn("the lock cannot be given up; it expires", { error });
     await this.standing.resign().catch(late);
@@ -116,6 +120,7 @@ export class ActiveController {
     this.kubernetesNodes?.forget();
     this.#lookedAt = undefined;
     this.reflecting?.wake();
+    this.loadBalancing?.wake();
   }
 
   #isDue(): boolean {

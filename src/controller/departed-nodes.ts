@@ -11,6 +11,7 @@ import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Reading, readRecords } from "../../ipam/reading.ts";
 import type { Store } from "../../ipam/store.ts";
 import { Suspects } from "../../ipam/suspects.ts";
+import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
 import { readRules } from "../config/ipam-rules.ts";
 import { agentKey, kindRoot, resourceKey } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -120,7 +121,7 @@ export class DepartedNodes {
   /** By keys: a Node that cannot be read is there all the same. */
   async #nodes(): Promise<Set<string>> {
     const root = kindRoot("Node");
-    return new Set((await this.#store.listKeys(root)).map((key) => key.slice(root.length)));
+    return new Set([LOAD_BALANCER, ...(await this.#store.listKeys(root)).map((key) => key.slice(root.length))]);
   }
 
   #tell({ node, freed, blocks, records }: Takeback): void {

@@ -17,12 +17,36 @@ interface Event extends KubeObject {
   readonly [field: string]: unknown;
 }
 
+export interface Involved {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string };
+}
+
+interface Words {
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration?: number;
+}
+
 /** Throws ClusterError. */
 export async function tellRefusal(
   cluster: Cluster,
   kind: ReflectedKind,
-  { metadata: { name, uid = "" } }: CustomResource,
-  { reason, message, observedGeneration = 0 }: Condition,
+  { metadata }: CustomResource,
+  condition: Condition,
+  wall: number,
+): Promise<void> {
+  const { name, uid } = metadata;
+  const about = { apiVersion: API_VERSION, kind, metadata: { name, ...(uid !== undefined && { uid }) } };
+  await tellWarning(cluster, about, condition, wall);
+}
+
+/** Throws ClusterError. */
+export async function tellWarning(
+  cluster: Cluster,
+  { apiVersion, kind, metadata: { name, namespace, uid = "" } }: Involved,
+  { reason, message, observedGeneration = 0 }: Words,
   wall: number,
 ): Promise<void> {
   const about = createHash("sha256")
@@ -32,8 +56,8 @@ export async function tellRefusal(
   const event: Event = {
     apiVersion: "v1",
     kind: "Event",
-    metadata: { name: `${name.slice(0, 200)}.${about.slice(0, 16)}`, namespace: NAMESPACE },
-    involvedObject: { apiVersion: API_VERSION, kind, name, uid },
+    metadata: { name: `${name.slice(0, 200)}.${about.slice(0, 16)}`, namespace: namespace ?? NAMESPACE },
+    involvedObject: { apiVersion, kind, name, uid, ...(namespace !== undefined && { namespace }) },
     type: "Warning",
     reason,
     message: message.length > LONGEST ? `${message.slice(0, LONGEST - 3)}...` : message,

@@ -1,7 +1,7 @@
 /**
  * A ToR with BIRD 2, as its operator would write it: one named protocol per node from a template, IPv4 and IPv6 in
- * one session, only prefixes of pods and services accepted from nodes, racks, VM subnets and pods announced. And what `birdc` says,
- * read back.
+ * one session, only prefixes of pods and services accepted from nodes, racks, VM subnets and pods announced. And what
+ * `birdc` says, read back.
  *
  * BIRD helps a restarting neighbour by default (graceful restart aware). A hold timer that runs out is not a restart:
  * the routes go at once, which is what a cut node needs.
