@@ -17,7 +17,7 @@ async function world(change: Partial<typeof pace> = {}) {
   const kubectl = new KubectlForTests();
   await kubectl.install();
   const store = new MemoryStore();
-  const leader = { leads: true, store: store as MemoryStore, commit: async () => false };
+  const leader = { leads: true, store, commit: async () => false };
   const client = store.anotherClient();
   leader.store = client;
   const reflecting = new Reflecting(kubectl.cluster, store, leader, openLog({ level: "error" }), {
