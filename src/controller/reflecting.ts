@@ -95,10 +95,9 @@ export class Reflecting {
     let wait = this.#pace.resync;
     while (!this.#stopping.signal.aborted) {
       await this.#until(wait);
-      // After a failure nothing that happens makes the next attempt come earlier.
-      await this.#pause(this.#failures > 0 ? wait : this.#pace.settle);
+      await this.#pause(this.#pace.settle);
       this.#due = false;
-      wait = this.#leader.leads ? await this.#pass() : this.#pace.resync;
+      wait = this.#leader.leads ? await this.#pass() : this.#idle();
     }
   }
 
@@ -109,12 +108,15 @@ export class Reflecting {
       this.#last = passed;
       this.#say(passed);
       const [trouble] = passed.troubles;
+      // One that is in trouble does not keep others waiting: what changes is looked at as always.
       if (trouble !== undefined) return this.#failed(trouble);
-      this.#failures = 0;
-      this.#trouble = undefined;
+      this.#idle();
       return passed.waiting.size > 0 ? this.#pace.waiting : this.#pace.resync;
     } catch (error) {
-      return this.#failed(error);
+      // Nothing could be done, and nothing that happens makes the next attempt come earlier.
+      await this.#pause(this.#failed(error));
+      this.#due = true;
+      return 0;
     }
   }
 
@@ -124,8 +126,13 @@ export class Reflecting {
       this.#log.warn("custom resources cannot all be brought to etcd; tried again", { error });
     }
     this.#trouble = message;
-    this.#due = true;
     return Math.min(this.#pace.longestRetry, this.#pace.firstRetry * 2 ** this.#failures++);
+  }
+
+  #idle(): number {
+    this.#failures = 0;
+    this.#trouble = undefined;
+    return this.#pace.resync;
   }
 
   #say({ verdicts, written, deleted, waiting, orphans }: Passed): void {
