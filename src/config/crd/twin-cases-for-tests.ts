@@ -17,6 +17,7 @@ const PEER = { peerIP: "192.0.2.1", asNumber: 65001 };
 const NOT_CHEAP = "every value against every name is more than a rule may cost";
 const GRAMMAR = "the grammar is more than a pattern can say";
 const ANY = "what may be of two types has none for the API server";
+const NO_TWIN = "the rule is new, and the API server's twin of it is still to be written";
 const PASSWORD = { secretKeyRef: { name: "a", key: "b" } };
 
 const peer = (spec: object, says: string, controller?: string): Case => ({
@@ -164,6 +165,7 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ serviceLoadBalancerAggregation: "Sometimes" }, "serviceLoadBalancerAggregation"),
   bgp({ programClusterRoutes: "Disabled" }, "the agent always writes routes to pods"),
   bgp({ ipv4NormalRoutePriority: 512 }, "routes are written with the metric 1024"),
+  bgp({ nodeToNodeMeshEnabled: false, nodeMeshPassword: PASSWORD }, "has no meaning with nodeToNodeMeshEnabled: false"),
   bgp({ nodeMeshPassword: { secretKeyRef: { name: "a" } } }, "nodeMeshPassword.secretKeyRef.key: is required"),
   bgp({ localWorkloadPeeringIPV4: "169.254.0.1" }, "pods cannot peer with their node"),
 ];
@@ -204,7 +206,11 @@ const PEERS: readonly Case[] = [
   peer({ families: [] }, "at least 1 entries"),
   peer({ nodeSelector: "((" }, "is not a selector", GRAMMAR),
   peer({ password: { secretKeyRef: { key: "b" } } }, "password.secretKeyRef.name: is required"),
-  peer({ reachableBy: "192.0.2.2" }, "routes to a peer have to exist already"),
+  {
+    ...between({ peerSelector: "all()", reachableBy: "192.0.2.2" }, "needs peerIP; add one, or remove it"),
+    controller: NO_TWIN,
+  },
+  peer({ reachableBy: "2001:db8::2" }, "is not of the same family as peerIP; give a gateway of IPv4", NO_TWIN),
   peer({ localWorkloadSelector: "all()" }, "pods cannot peer with their node"),
 ];
 
