@@ -165,6 +165,7 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ serviceLoadBalancerAggregation: "Sometimes" }, "serviceLoadBalancerAggregation"),
   bgp({ programClusterRoutes: "Disabled" }, "the agent always writes routes to pods"),
   bgp({ ipv4NormalRoutePriority: 512 }, "routes are written with the metric 1024"),
+  bgp({ nodeToNodeMeshEnabled: false, nodeMeshPassword: PASSWORD }, "has no meaning with nodeToNodeMeshEnabled: false"),
   bgp({ nodeMeshPassword: { secretKeyRef: { name: "a" } } }, "nodeMeshPassword.secretKeyRef.key: is required"),
   bgp({ localWorkloadPeeringIPV4: "169.254.0.1" }, "pods cannot peer with their node"),
 ];
