@@ -63,14 +63,14 @@ function checkNetns(netns: string): void {
 
 /**
  * The pair is made while etcd writes the addresses down: it needs none of them. Until they are durable it stays down
- * and carries nothing.
+ * and carries nothing. An older sandbox of the pod keeps its link until the new one has addresses.
  */
 async function attach(context: CniContext, request: CniRequest, identity: Identity): Promise<Attachment> {
   const { handle, hostInterface } = identity;
-  const [assigned, pair] = await Promise.allSettled([
-    assign(context, request, identity),
-    whileWritten(() => context.network.begin(endsOf(context, request, identity))),
-  ]);
+  const begin = () => context.network.begin(endsOf(context, request, identity));
+  const addresses = assign(context, request, identity);
+  const isFree = context.attachments.ownerOf(hostInterface) === undefined;
+  const [assigned, pair] = await Promise.allSettled([addresses, isFree ? whileWritten(begin) : addresses.then(begin)]);
   if (assigned.status === "rejected") {
     if (pair.status === "fulfilled") await abandon(context, pair.value, hostInterface);
     throw assigned.reason;

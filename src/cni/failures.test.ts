@@ -102,3 +102,18 @@ it("GC goes on past what cannot be removed, and says what that was", async () =>
   expect(await node.ask(gc)).toEqual({ ok: true, said: "" });
   expect([...node.attached(), ...(await node.allocations())]).toEqual([]);
 });
+
+it("ADD of a pod's next sandbox that gets no address leaves the former one its link", async () => {
+  const next = makeTestNetns();
+  try {
+    expect((await node.ask(asked("ADD", "overland"))).ok).toBe(true);
+    node.etcdIsAway = true;
+    const refused = await node.ask({ ...asked("ADD", "overland"), containerID: "c2", netns: next.path });
+    expect(refused).toMatchObject({ ok: false, said: { code: 11 } });
+    expect(await node.ask(asked("CHECK", "overland"))).toEqual({ ok: true, said: "" });
+    node.etcdIsAway = false;
+    await agreement();
+  } finally {
+    removeTestNetns(next);
+  }
+});
