@@ -81,11 +81,12 @@ describe("nothing is leaked", () => {
       expect(leaked).toBeGreaterThan(0);
       await accounted(20);
       await recordsAgree(2 * pods.size);
-      const evidence = logged("r1n1", "a leaked address is freed");
+      // The kill came before the pod was written down, or only before the answer.
+      const evidence = ["a leaked address is freed", "a pod that is gone is deleted"].flatMap((words) =>
+        logged("r1n1", words),
+      );
       expect(evidence.length).toBe(leaked);
-      for (const line of evidence) {
-        expect(line).toMatchObject({ namespace: "e2e", since: expect.any(String), why: expect.any(String) });
-      }
+      for (const line of evidence) expect(line).toMatchObject({ namespace: "e2e", why: expect.any(String) });
     },
     150,
   );

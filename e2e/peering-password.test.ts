@@ -75,6 +75,7 @@ describe("a password", () => {
       server = await ApiServer.start({ netns: lab.plan.etcd.netns, addresses: ["192.168.250.1"] });
       await server.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "overland-system" } });
       for (const one of lab.plan.nodes) {
+        await server.put({ apiVersion: "v1", kind: "Node", metadata: { name: one.name } });
         const former = processIn(one.netns, "agent", "--config");
         await end(former, "SIGTERM");
         startAgain(former, `${lab.plan.log}/${one.name}-kubernetes.log`, "--kubeconfig", server.kubeconfig);

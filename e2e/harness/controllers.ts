@@ -1,4 +1,5 @@
 /** An API server beside a lab's etcd, kubectl against it, and controllers that bring its resources to etcd. */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiServer } from "./api-server.ts";
 import { type Finished, run } from "./command.ts";
@@ -25,11 +26,10 @@ export class Controllers {
     this.#server = await ApiServer.start({ netns: this.#netns, words: ["--keep"] });
     await this.server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     await this.install();
-    const rendered = await this.kubectl("kustomize", `${MANIFESTS}/base`);
-    const access = rendered
-      .split(/^---$/m)
-      .filter((text) => /^kind: (ServiceAccount|(Cluster)?Role(Binding)?)$/m.test(text));
-    await this.server.mustKubectl(["apply", "-f", "-"], { input: access.join("---\n") });
+    // As the kustomization does it, whose language old kubectls do not know.
+    const access = readFileSync(`${MANIFESTS}/base/controller-access.yaml`, "utf8");
+    const input = access.replace(/- kind: ServiceAccount\n( +)/g, `$&namespace: ${NAMESPACE}\n$1`);
+    await this.server.mustKubectl(["apply", "-n", NAMESPACE, "-f", "-"], { input });
     const token = await this.server.serviceAccount(`${NAMESPACE}/overland-controller`);
     this.#kubeconfig = this.server.kubeconfigOf("controller", token);
     for (let i = 0; i < 2; i++) this.#startController(i);
