@@ -17,8 +17,9 @@ export interface Program {
   readonly command: readonly string[];
 }
 
+/** With the young generation that src/overland gives it. */
 export const thisProgram = (): Program => ({
-  command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
+  command: [process.execPath, ...process.execArgv, "--max-semi-space-size=4", process.argv[1] ?? ""],
 });
 
 export interface PeerStatus {
