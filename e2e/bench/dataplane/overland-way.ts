@@ -90,7 +90,7 @@ async function addPod(commands: Commands, node: Node, path: (name: string) => st
 
 const networkConfiguration = (node: Node, path: (name: string) => string): string =>
   JSON.stringify({
-    cniVersion: "1.0.0",
+    cniVersion: "1.1.0",
     name: "overland",
     type: "overland",
     socket: path(socketOf(node)),
