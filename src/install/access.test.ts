@@ -42,7 +42,6 @@ const AGENT = [
   ...reads("namespaces"),
   ...reads("services"),
   ...reads("endpointslices"),
-  "create events",
   // Passwords of peers.
   ...reads("secrets").map((one) => `own ${one}`),
 ];
