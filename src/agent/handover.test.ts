@@ -4,30 +4,10 @@ import { Network } from "../../bgp/simulate/network.ts";
 import { addressOf } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import { type NodeConfig, resolveNode } from "../config/resolve.ts";
-import type { Resource, ResourceSnapshot } from "../config/resource.ts";
-import { checkDocument } from "../config/schema/document.ts";
+import type { Resource } from "../config/resource.ts";
+import { resource, type Spec, snapshot } from "../config/resources-for-tests.ts";
 import { Handover } from "./handover.ts";
 import { peerConfigs } from "./peers.ts";
-
-type Spec = Record<string, unknown>;
-
-function resource(kind: string, name: string, spec: Spec, labels: Record<string, string> = {}): Resource {
-  const checked = checkDocument({ apiVersion: "overland.dev/v1", kind, metadata: { name, labels }, spec });
-  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
-  return checked.resource;
-}
-
-function snapshot(resources: readonly Resource[]): ResourceSnapshot {
-  return {
-    nodes: resources.filter((item) => item.kind === "Node"),
-    bgpConfigurations: resources.filter((item) => item.kind === "BGPConfiguration"),
-    bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
-    bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
-    pools: resources.filter((item) => item.kind === "IPPool"),
-    ipReservations: [],
-    ipamConfigurations: [],
-  };
-}
 
 const NUMBERS = [1, 2, 3, 4];
 const node = (n: number, bgp: Spec = {}, labels = {}) =>

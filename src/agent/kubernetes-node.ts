@@ -72,11 +72,6 @@ export class KubernetesNode {
     return this.#view === "absent" ? undefined : this.#view;
   }
 
-  /** For service addresses: this node announces none. */
-  get excludedFromExternalLoadBalancers(): boolean {
-    return this.view?.excludedFromExternalLoadBalancers ?? false;
-  }
-
   get problems(): readonly string[] {
     const away = this.#away === undefined ? [] : [`the Kubernetes Node cannot be followed: ${this.#away}`];
     const unwritten =

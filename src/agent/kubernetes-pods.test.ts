@@ -36,7 +36,7 @@ function start(pools = POOLS): void {
   cluster = new MemoryCluster();
   cluster.put(NAMESPACES, { metadata: { name: "default" } });
   const log = openLog({ stream: process.stderr, level: "error" });
-  pods = new KubernetesPods({ cluster, nodeName: "n1", log, changed: () => undefined, patienceMs: 200 });
+  pods = new KubernetesPods({ cluster, nodeName: "n1", log, patienceMs: 200 });
   Object.assign(node.context, {
     families: (asked: Parameters<typeof node.context.families>[0]) => servedFamilies(pools, {}, asked),
     kubernetesPod: (pod: Parameters<typeof pods.podFor>[0]) => pods.podFor(pod),

@@ -59,8 +59,6 @@ export interface KubernetesPodsOptions {
   readonly cluster: Cluster;
   readonly nodeName: string;
   readonly log: Log;
-  /** Pods of this node came, went or changed. */
-  readonly changed: () => void;
   /** How long an ADD waits for the API server, in milliseconds. */
   readonly patienceMs?: number;
 }
@@ -78,21 +76,17 @@ export class KubernetesPods implements OwnPods {
 
   constructor(options: KubernetesPodsOptions) {
     this.#options = options;
-    const { cluster, nodeName, changed } = options;
-    const nothing = () => undefined;
+    const { cluster, nodeName } = options;
     this.#watches = [
       cluster.watch<PodObject, OwnPod>(
         { type: PODS, fieldSelector: `spec.nodeName=${nodeName}` },
         readPod,
-        this.#into("this node's pods", this.#pods, () => {
-          this.#seen.resolve();
-          changed();
-        }),
+        this.#into("this node's pods", this.#pods, () => this.#seen.resolve()),
       ),
       cluster.watch<KubeObject, Namespace>(
         { type: NAMESPACES },
         readNamespace,
-        this.#into("namespaces", this.#namespaces, nothing),
+        this.#into("namespaces", this.#namespaces),
       ),
     ];
   }
@@ -175,17 +169,16 @@ export class KubernetesPods implements OwnPods {
     }
   }
 
-  #into<Kept>(what: string, into: Map<string, Kept>, changed: () => void) {
+  #into<Kept>(what: string, into: Map<string, Kept>, seen?: () => void) {
     return {
       snapshot: (objects: ReadonlyMap<string, Kept>) => {
         into.clear();
         for (const [key, object] of objects) into.set(key, object);
-        changed();
+        seen?.();
       },
       change: (key: string, object: Kept | undefined) => {
         if (object === undefined) into.delete(key);
         else into.set(key, object);
-        changed();
       },
       health: (problem: string | undefined) => {
         if (problem === undefined) this.#problems.delete(what);

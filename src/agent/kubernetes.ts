@@ -25,7 +25,7 @@ export function followKubernetes(
   const { nodeName, log } = options;
   return {
     node: new KubernetesNode({ ...options, cluster }),
-    pods: new KubernetesPods({ cluster, nodeName, log, changed: () => undefined }),
+    pods: new KubernetesPods({ cluster, nodeName, log }),
   };
 }
 

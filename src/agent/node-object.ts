@@ -34,8 +34,6 @@ export interface KubernetesNodeView {
   readonly settings: NodeAnnotations;
   /** Of type InternalIP, as texts that parse. */
   readonly internalAddresses: readonly string[];
-  /** No service's address is to be announced from here. */
-  readonly excludedFromExternalLoadBalancers: boolean;
   readonly unschedulable: boolean;
   /** kubelet says that the machine goes down. */
   readonly shutsDown: boolean;
@@ -50,8 +48,6 @@ export interface KubernetesNodeView {
 /** With it a node can join (kubelet --register-with-taints) without getting pods before it can carry their traffic. */
 export const AGENT_TAINT = "overland.dev/agent-not-ready";
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
-/** As in Kubernetes the label excludes whatever its value. */
-const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
 const NETWORK = "NetworkUnavailable";
 
 export function readNode({ metadata, spec = {}, status = {} }: NodeObject): KubernetesNodeView {
@@ -65,7 +61,6 @@ export function readNode({ metadata, spec = {}, status = {} }: NodeObject): Kube
     internalAddresses: addresses
       .filter(({ type, address }) => type === "InternalIP" && parseAddress(address) !== undefined)
       .map(({ address }) => address),
-    excludedFromExternalLoadBalancers: labels[EXCLUDED] !== undefined,
     shutsDown: conditions.some(isShutdown),
     outOfService: taints.some(({ key }) => key === OUT_OF_SERVICE),
     agentTaint: taints.some(({ key }) => key === AGENT_TAINT),

@@ -7,30 +7,13 @@ import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
 import type { SecretKey } from "../config/peer-intent.ts";
 import { resolveNode } from "../config/resolve.ts";
-import type { Resource, ResourceSnapshot } from "../config/resource.ts";
-import { checkDocument } from "../config/schema/document.ts";
+import type { Resource } from "../config/resource.ts";
+import { resource, type Spec, snapshot } from "../config/resources-for-tests.ts";
 import type { Password } from "./passwords.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
 
-type Spec = Record<string, unknown>;
-
-function resource(kind: string, name: string, spec: Spec, labels: Record<string, string> = {}): Resource {
-  const checked = checkDocument({ apiVersion: "overland.dev/v1", kind, metadata: { name, labels }, spec });
-  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
-  return checked.resource;
-}
-
 function resolve(resources: readonly Resource[], name: string) {
-  const snapshot: ResourceSnapshot = {
-    nodes: resources.filter((item) => item.kind === "Node"),
-    bgpConfigurations: resources.filter((item) => item.kind === "BGPConfiguration"),
-    bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
-    bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
-    pools: resources.filter((item) => item.kind === "IPPool"),
-    ipReservations: [],
-    ipamConfigurations: [],
-  };
-  return resolveNode(snapshot, name);
+  return resolveNode(snapshot(resources), name);
 }
 
 const SECRETS: Readonly<Record<string, Password>> = { "bgp/tor": { value: "s3cret" } };

@@ -7,8 +7,7 @@
  */
 import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import type { Assigned } from "../../ipam/plan.ts";
-import { type Pair, WiringFault } from "../kernel/pod-wiring.ts";
+import { type Pair, type PodWiring, type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import { assign, checkOwner, checkSameAddresses, withWishes } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
 import { type CniContext, faultOf, messageOf, wiringDifferences } from "./context.ts";
@@ -67,17 +66,19 @@ function checkNetns(netns: string): void {
  */
 async function attach(context: CniContext, request: CniRequest, identity: Identity): Promise<Attachment> {
   const { handle, hostInterface } = identity;
-  const begin = () => context.network.begin(endsOf(context, request, identity));
-  const addresses = assign(context, request, identity);
+  const ends = endsOf(context, request, identity);
+  const begin = () => context.network.begin(ends);
+  const assigning = assign(context, request, identity);
   const isFree = context.attachments.ownerOf(hostInterface) === undefined;
-  const [assigned, pair] = await Promise.allSettled([addresses, isFree ? whileWritten(begin) : addresses.then(begin)]);
+  const [assigned, pair] = await Promise.allSettled([assigning, isFree ? whileWritten(begin) : assigning.then(begin)]);
   if (assigned.status === "rejected") {
     if (pair.status === "fulfilled") await abandon(context, pair.value, hostInterface);
     throw assigned.reason;
   }
   try {
     if (pair.status === "rejected") throw pair.reason;
-    return complete(context, request, identity, { pair: pair.value, assigned: assigned.value });
+    const addresses = assigned.value.map(({ address }) => address);
+    return record(context, request, identity, { ...ends, addresses, ...pair.value.complete(addresses) });
   } catch (error) {
     await undo(context, request, { handle, hostInterface }, error);
     throw wiringFault(error);
@@ -98,15 +99,12 @@ function endsOf(context: CniContext, request: CniRequest, { hostInterface }: Ide
   return { netns, ifName, hostInterface, mtu, ...(mac !== undefined && { mac }), ...forwardingOf(context, request) };
 }
 
-function complete(
+function record(
   context: CniContext,
-  { containerID, ifName, netns, config }: CniRequest,
-  { namespace, pod, uid, handle, hostInterface }: Identity,
-  { pair, assigned }: { readonly pair: Pair; readonly assigned: readonly Assigned[] },
+  { containerID, config }: CniRequest,
+  { namespace, pod, uid, handle }: Identity,
+  { netns, ifName, hostInterface, hostMac, podMac, mtu, addresses }: PodWiring & WiredPod,
 ): Attachment {
-  const mtu = config.mtu ?? context.mtu();
-  const addresses = assigned.map(({ address }) => address);
-  const { hostMac, podMac } = pair.complete(addresses);
   const attachment: Attachment = {
     ...{ containerID, ifName, network: config.name, handle, namespace, pod },
     ...{ netns, hostInterface, hostMac, podMac, mtu, addresses },

@@ -2,18 +2,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { type PeerIntent, resolveNode } from "./resolve.ts";
-import type { Resource, ResourceSnapshot } from "./resource.ts";
-import { checkDocument } from "./schema/document.ts";
+import type { Resource } from "./resource.ts";
+import { resource as checked, type Spec, snapshot } from "./resources-for-tests.ts";
 
-type Spec = Record<string, unknown>;
 type Bgp = readonly [bgp: Spec, labels?: Record<string, string>];
 
-function resource(kind: string, name: string, spec: Spec, labels: Record<string, string> = {}): Resource {
-  const checked = checkDocument({ apiVersion: "projectcalico.org/v3", kind, metadata: { name, labels }, spec });
-  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
-  return checked.resource;
-}
-
+const resource = (kind: string, name: string, spec: Spec, labels: Record<string, string> = {}) =>
+  checked(kind, name, spec, labels, "projectcalico.org/v3");
 const peer = (name: string, spec: Spec) => resource("BGPPeer", name, spec);
 const config = (spec: Spec, name = "default") => resource("BGPConfiguration", name, spec);
 const off = config({ nodeToNodeMeshEnabled: false });
@@ -27,20 +22,6 @@ function nodes(more: Readonly<Record<string, Bgp>> = {}): Resource[] {
     const [bgp, labels] = more[name] ?? [{}];
     return resource("Node", name, { bgp: { ipv4Address: `10.192.0.${i + 2}/16`, ...bgp } }, labels);
   });
-}
-
-function snapshot(resources: readonly Resource[]): ResourceSnapshot {
-  const of = <K extends Resource["kind"]>(kind: K) =>
-    resources.filter((item): item is Extract<Resource, { kind: K }> => item.kind === kind);
-  return {
-    nodes: of("Node"),
-    bgpConfigurations: of("BGPConfiguration"),
-    bgpFilters: of("BGPFilter"),
-    bgpPeers: of("BGPPeer"),
-    pools: [],
-    ipReservations: [],
-    ipamConfigurations: [],
-  };
 }
 
 /** A session in a line: address, port where it is not 179, ASes, and what else the case is about. */

@@ -2,28 +2,11 @@ import { describe, expect, it } from "@jest/globals";
 import { formatAddress } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type NodeConfig, type PeerIntent, resolveNode } from "./resolve.ts";
-import type { Resource, ResourceSnapshot } from "./resource.ts";
-import { checkDocument } from "./schema/document.ts";
-
-type Spec = Record<string, unknown>;
-
-function resource(kind: string, name: string, spec: Spec, labels: Record<string, string> = {}): Resource {
-  const checked = checkDocument({ apiVersion: "overland.dev/v1", kind, metadata: { name, labels }, spec });
-  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
-  return checked.resource;
-}
+import type { Resource } from "./resource.ts";
+import { resource, type Spec, snapshot } from "./resources-for-tests.ts";
 
 function resolve(resources: readonly Resource[], name = "m"): NodeConfig {
-  const snapshot: ResourceSnapshot = {
-    nodes: resources.filter((item) => item.kind === "Node"),
-    bgpConfigurations: resources.filter((item) => item.kind === "BGPConfiguration"),
-    bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
-    bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
-    pools: resources.filter((item) => item.kind === "IPPool"),
-    ipReservations: [],
-    ipamConfigurations: [],
-  };
-  return resolveNode(snapshot, name);
+  return resolveNode(snapshot(resources), name);
 }
 
 const node = (name: string, last: number, labels = {}, bgp: Spec = {}) =>

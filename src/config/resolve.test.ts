@@ -1,28 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { type NodeConfig, type PeerIntent, resolveNode } from "./resolve.ts";
-import type { Resource, ResourceSnapshot } from "./resource.ts";
-import { checkDocument } from "./schema/document.ts";
-
-type Spec = Record<string, unknown>;
-
-function resource(kind: string, name: string, spec: Spec, labels: Record<string, string> = {}): Resource {
-  const checked = checkDocument({ apiVersion: "overland.dev/v1", kind, metadata: { name, labels }, spec });
-  if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
-  return checked.resource;
-}
-
-function snapshot(resources: readonly Resource[]): ResourceSnapshot {
-  return {
-    nodes: resources.filter((item) => item.kind === "Node"),
-    bgpConfigurations: resources.filter((item) => item.kind === "BGPConfiguration"),
-    bgpFilters: resources.filter((item) => item.kind === "BGPFilter"),
-    bgpPeers: resources.filter((item) => item.kind === "BGPPeer"),
-    pools: resources.filter((item) => item.kind === "IPPool"),
-    ipReservations: [],
-    ipamConfigurations: [],
-  };
-}
+import type { Resource } from "./resource.ts";
+import { resource, type Spec, snapshot } from "./resources-for-tests.ts";
 
 const node = (name: string, ipv4: string | undefined, labels = {}, more: Spec = {}) =>
   resource("Node", name, { bgp: { ...(ipv4 !== undefined && { ipv4Address: `${ipv4}/24` }), ...more } }, labels);
