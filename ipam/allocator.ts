@@ -62,10 +62,16 @@ export class Allocator {
    * One address for each family, all or none, durable when this resolves. The same handle gets the same ones again.
    * Throws Refusal when the request cannot be met, StoreUnavailable when the store does not answer: what may have been
    * assigned then is freed by release(), or by this allocator with its next request once the store is back.
+   *
+   * @param planned called each time addresses are on their way to the store, which may still refuse them: for what can
+   *   be made ready meanwhile. Must not throw.
    */
-  async assign(request: AssignRequest): Promise<readonly Assigned[]> {
+  async assign(
+    request: AssignRequest,
+    planned?: (addresses: readonly Assigned[]) => void,
+  ): Promise<readonly Assigned[]> {
     const { handle } = request.workload;
-    return await this.#request((draft, now, fresh) => planAssign(draft, request, now, fresh), handle);
+    return await this.#request((draft, now, fresh) => planAssign(draft, request, now, fresh), { handle, planned });
   }
 
   /** Frees all the handle holds and tells what that was: nothing, if it held nothing. Throws StoreUnavailable. */
@@ -122,10 +128,16 @@ export class Allocator {
     this.#listeners.push(listener);
   }
 
-  #request<T>(plan: (draft: Draft, now: number, fresh: Fresh) => Step<T>, handle?: string): Promise<T> {
+  #request<T>(
+    plan: (draft: Draft, now: number, fresh: Fresh) => Step<T>,
+    { handle, planned }: { readonly handle?: string; readonly planned?: ((answer: T) => void) | undefined } = {},
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const counts = { conflicts: 0, failures: 0, reads: 0 };
-      const answer = { resolve: resolve as (answer: unknown) => void, reject };
+      const answer = {
+        ...{ resolve: resolve as (answer: unknown) => void, reject },
+        ...(planned === undefined ? {} : { planned: planned as (answer: unknown) => void }),
+      };
       this.#requests.submit({ plan, ...answer, handle, since: this.#now(), fresh: new Set(), ...counts });
     });
   }

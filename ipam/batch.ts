@@ -10,6 +10,8 @@ export interface Job {
   plan(draft: Draft, now: number, fresh: Fresh): Step<unknown>;
   resolve(answer: unknown): void;
   reject(error: unknown): void;
+  /** The answer is being written; nothing is certain yet. */
+  planned?(answer: unknown): void;
   /** For an assignment: whose. */
   readonly handle: string | undefined;
   /** Milliseconds since the epoch at which the request came in. */

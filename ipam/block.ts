@@ -130,16 +130,26 @@ export function ordinalsOf(block: Block, handle: string): number[] {
 }
 
 /** The text that is stored: JSON, equal for equal blocks. */
-export function encodeBlock(block: Block): string {
-  const byOrdinal = <T>(map: ReadonlyMap<number, T>) => Object.fromEntries(map);
-  return JSON.stringify({
-    cidr: formatPrefix(block.cidr),
-    pool: block.pool,
-    node: block.node,
-    claimedAt: block.claimedAt,
-    allocations: byOrdinal(block.allocations),
-    released: byOrdinal(block.released),
-  });
+export function encodeBlock({ cidr, pool, node, claimedAt, allocations, released }: Block): string {
+  const start = JSON.stringify({ cidr: formatPrefix(cidr), pool, node, claimedAt }).slice(0, -1);
+  const rests = JSON.stringify(Object.fromEntries(released));
+  return `${start},"allocations":${encodeAllocations(allocations)},"released":${rests}}`;
+}
+
+/** Allocations do not change, and of a full block's all but one were in its last text. */
+const allocationTexts = new WeakMap<Allocation, string>();
+
+function encodeAllocations(allocations: ReadonlyMap<number, Allocation>): string {
+  const ordinals = [...allocations.keys()].sort((a, b) => a - b);
+  return `{${ordinals.map((ordinal) => `"${ordinal}":${encodeAllocation(allocations.get(ordinal) as Allocation)}`)}}`;
+}
+
+function encodeAllocation(allocation: Allocation): string {
+  const known = allocationTexts.get(allocation);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(allocation);
+  allocationTexts.set(allocation, text);
+  return text;
 }
 
 /** Reads {@link encodeBlock}'s text; undefined for anything that is not a block. */

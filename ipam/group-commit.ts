@@ -91,13 +91,15 @@ export class GroupCommit {
 
   async #commit(batch: Batch): Promise<void> {
     const transaction = batch.draft.transaction();
-    const committed = await this.#ports.store.commit(transaction).catch((error: unknown) => {
+    const committing = this.#ports.store.commit(transaction).catch((error: unknown) => {
       if (!isStoreUnavailable(error) || error.outcome === "not-applied") throw error;
       this.#doubts.add(transaction);
       // What was read before the lost write says nothing about what is there after it.
       for (const { job } of batch.planned) job.fresh.clear();
       throw error;
     });
+    for (const { job, answer } of batch.planned) job.planned?.(answer);
+    const committed = await committing;
     if (committed.committed) {
       batch.draft.committed(committed.revision);
       this.#answer(batch);

@@ -162,15 +162,19 @@ function room(response: ServerResponse): Promise<void> {
   });
 }
 
-async function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of message) {
-    length += (chunk as Buffer).length;
-    if (length > LARGEST_BODY) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+/** By events: an iterator of the stream costs several times as much, for one chunk nearly always. */
+function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    message.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > LARGEST_BODY) resolve(undefined);
+      else chunks.push(chunk);
+    });
+    message.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    message.on("error", reject);
+  });
 }
 
 function send(response: ServerResponse, { status, body, type }: Reply): void {

@@ -1,12 +1,14 @@
 /**
- * ADD: addresses, durable in etcd, and meanwhile a pair of links; then the addresses on it, then the record. A step
- * that fails undoes those before it.
+ * ADD: addresses, durable in etcd, and meanwhile a pair of links that has them; then the host's routes, then the
+ * record. A step that fails undoes those before it.
  *
- * The order is what keeps an address from being lost or given twice: it is ours before any link has it, and it is given
- * back only when nothing carries it any more.
+ * The order is what keeps an address from being lost or given twice: it is ours before anything reaches it, and it is
+ * given back only when nothing carries it any more.
  */
 import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { type Address, sameAddress } from "../../ipam/net/address.ts";
+import type { Assigned } from "../../ipam/plan.ts";
 import { type Pair, type PodWiring, type WiredPod, WiringFault } from "../kernel/pod-wiring.ts";
 import { assign, checkOwner, checkSameAddresses, withWishes } from "./assign.ts";
 import type { Attachment } from "./attachments.ts";
@@ -61,28 +63,46 @@ function checkNetns(netns: string): void {
 }
 
 /**
- * The pair is made while etcd writes the addresses down: it needs none of them. Until they are durable it stays down
- * and carries nothing. An older sandbox of the pod keeps its link until the new one has addresses.
+ * The pair is made and set up while etcd writes the addresses down. Until they are durable the host has no route to
+ * them. An older sandbox of the pod keeps its link until the new one has addresses.
  */
 async function attach(context: CniContext, request: CniRequest, identity: Identity): Promise<Attachment> {
   const { handle, hostInterface } = identity;
   const ends = endsOf(context, request, identity);
-  const begin = () => context.network.begin(ends);
-  const assigning = assign(context, request, identity);
+  const begin = (assigned: readonly Assigned[]): Begun => {
+    const addresses = assigned.map(({ address }) => address);
+    return { addresses, pair: context.network.begin({ ...ends, addresses }) };
+  };
+  let early: Promise<Begun> | undefined;
   const isFree = context.attachments.ownerOf(hostInterface) === undefined;
-  const [assigned, pair] = await Promise.allSettled([assigning, isFree ? whileWritten(begin) : assigning.then(begin)]);
-  if (assigned.status === "rejected") {
-    if (pair.status === "fulfilled") await abandon(context, pair.value, hostInterface);
-    throw assigned.reason;
-  }
+  const planned = (addresses: readonly Assigned[]) => {
+    if (isFree) early ??= whileWritten(() => begin(addresses));
+    // Nobody waits for it before the addresses are durable.
+    early?.catch(() => undefined);
+  };
+  const assigned = await assign(context, request, identity, planned).catch(async (error: unknown) => {
+    await abandon(context, early, hostInterface);
+    throw error;
+  });
   try {
-    if (pair.status === "rejected") throw pair.reason;
-    const addresses = assigned.value.map(({ address }) => address);
-    return record(context, request, identity, { ...ends, addresses, ...pair.value.complete(addresses) });
+    const begun = await early;
+    // Others may have been faster: what is written in the end may differ from the plan.
+    const { addresses, pair } = isFor(begun, assigned) ? begun : begin(assigned);
+    return record(context, request, identity, { ...ends, addresses, ...pair.complete() });
   } catch (error) {
     await undo(context, request, { handle, hostInterface }, error);
     throw wiringFault(error);
   }
+}
+
+interface Begun {
+  readonly addresses: readonly Address[];
+  readonly pair: Pair;
+}
+
+function isFor(begun: Begun | undefined, assigned: readonly Assigned[]): begun is Begun {
+  if (begun?.addresses.length !== assigned.length) return false;
+  return begun.addresses.every((address, i) => sameAddress(address, (assigned[i] as Assigned).address));
 }
 
 /** Two turns later the transaction is on its way. */
@@ -114,8 +134,13 @@ function record(
   return attachment;
 }
 
-async function abandon(context: CniContext, pair: Pair, hostInterface: string): Promise<void> {
-  pair.leave();
+async function abandon(
+  context: CniContext,
+  early: Promise<Begun> | undefined,
+  hostInterface: string,
+): Promise<void> {
+  const begun = await early?.catch(() => undefined);
+  if (begun === undefined) return;
   await context.network.unwire(hostInterface).catch((error: unknown) => {
     // The next ADD of the pod, or the reconciliation, takes it away.
     context.log.warn("the link of a failed ADD is left", { link: hostInterface, error: messageOf(error) });

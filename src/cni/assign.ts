@@ -20,6 +20,7 @@ export async function assign(
   context: CniContext,
   { config, containerID, ifName, namespaceLabels }: CniRequest,
   { namespace, pod, uid, handle }: Identity,
+  planned?: (addresses: readonly Assigned[]) => void,
 ): Promise<readonly Assigned[]> {
   const asked = {
     pools: [...config.pools[4], ...config.pools[6]],
@@ -40,10 +41,8 @@ export async function assign(
   };
   const { addresses } = config.askedFor;
   try {
-    return await context.allocator.assign({
-      ...{ workload, families, ...asked },
-      ...(addresses.length === 0 ? {} : { addresses }),
-    });
+    const exactly = addresses.length === 0 ? {} : { addresses };
+    return await context.allocator.assign({ workload, families, ...asked, ...exactly }, planned);
   } catch (error) {
     throw faultOf(error);
   }

@@ -7,7 +7,7 @@ import { scratchNetns } from "./netns.ts";
 import { check } from "./pod/check.ts";
 import { PodRemoval } from "./pod/removal.ts";
 import { type HostSide, makePair, type Pair } from "./pod/wire.ts";
-import type { PairWiring, PodWiring, WiredPod } from "./pod/wiring.ts";
+import type { PodWiring, WiredPod } from "./pod/wiring.ts";
 
 export type { Pair } from "./pod/wire.ts";
 export { type PodWiring, type WiredPod, WiringFault } from "./pod/wiring.ts";
@@ -31,13 +31,13 @@ export class PodNetwork {
   }
 
   /** Synchronous, about 0.4 ms. Throws a WiringFault and leaves nothing behind. */
-  wire({ addresses, ...ends }: PodWiring): WiredPod {
-    return makePair(this.#host, ends).complete(addresses);
+  wire(wiring: PodWiring): WiredPod {
+    return makePair(this.#host, wiring).complete();
   }
 
-  /** The greater part of {@link wire}, which needs no addresses yet. Throws as it does. */
-  begin(ends: PairWiring): Pair {
-    return makePair(this.#host, ends);
+  /** All of {@link wire} but the host's routes: until they are there, nothing reaches the addresses. Throws as it does. */
+  begin(wiring: PodWiring): Pair {
+    return makePair(this.#host, wiring);
   }
 
   /**

@@ -17,14 +17,12 @@ import { ROUTE_PROTOCOL } from "../routes.ts";
 import { ensureSysctl } from "../sysctl.ts";
 import { hostSettings, KERNEL_HAS_IPV6, setPodForwarding } from "./settings.ts";
 import {
-  checkAddresses,
-  checkEnds,
+  checkWiring,
   GATEWAY_IPV4,
   GATEWAY_IPV6,
   HOST_MAC,
   hasFamily,
   macOf,
-  type PairWiring,
   POD_ROUTE_METRIC,
   type PodWiring,
   podRouteMetric,
@@ -43,42 +41,44 @@ export interface HostSide {
 const HOST_MAC_OCTETS = links.parseMac(HOST_MAC) as Uint8Array;
 const LOOPBACK_INDEX = 1;
 
-/** A pair that stands, down and without addresses. One of the two ends it. */
+/** A pair that stands, both ends set up, to which the host has no route yet: nothing reaches it. */
 export interface Pair {
   /** Throws a {@link WiringFault} and leaves nothing behind. */
-  complete(addresses: readonly Address[]): WiredPod;
-  /** Leaves the pair as it is: whoever gives up removes it. */
-  leave(): void;
+  complete(): WiredPod;
 }
 
 /** Makes the pair, or throws a {@link WiringFault} and leaves nothing behind. */
-export function makePair(host: HostSide, ends: PairWiring): Pair {
-  const podMac = macOf(ends);
-  checkEnds(ends);
-  const pod = enterPod(host, ends);
+export function makePair(host: HostSide, wiring: PodWiring): Pair {
+  checkWiring(wiring);
+  const podMac = macOf(wiring);
+  const pod = enterPod(host, wiring);
   try {
-    createPair(host, pod, ends, podMac);
-  } catch (error) {
+    createPair(host, pod, wiring, podMac);
+    const hostIndex = orRemoved(host, wiring, () => setUp(host, pod, wiring));
+    const wired = { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex };
+    return {
+      complete: () =>
+        orRemoved(host, wiring, () => {
+          run(host.netlink, "on the host", (batch) => routeToPod(batch, hostIndex, wiring));
+          return wired;
+        }),
+    };
+  } finally {
     pod.close();
-    throw error;
   }
-  return {
-    complete(addresses) {
-      try {
-        return giveAddresses(host, pod, { ...ends, addresses }, podMac);
-      } catch (error) {
-        removePair(host, ends.hostInterface);
-        throw asFault(error);
-      } finally {
-        pod.close();
-      }
-    },
-    leave: () => pod.close(),
-  };
 }
 
-function giveAddresses(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): WiredPod {
-  checkAddresses(wiring);
+function orRemoved<T>(host: HostSide, { hostInterface }: PodWiring, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    removePair(host, hostInterface);
+    throw asFault(error);
+  }
+}
+
+/** Gives the index of the host's end. */
+function setUp(host: HostSide, pod: Netlink, wiring: PodWiring): number {
   const podIndex = enableIPv6(pod, wiring);
   const hostEnd = found(linkOf(host.netlink, wiring.hostInterface), wiring.hostInterface);
   run(pod, "in the pod", (batch) => podSteps(batch, podIndex, wiring));
@@ -89,10 +89,10 @@ function giveAddresses(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: 
     });
   }
   run(host.netlink, "on the host", (batch) => hostSteps(batch, hostEnd.index, wiring));
-  return { hostMac: HOST_MAC, podMac: links.formatMac(podMac), hostIndex: hostEnd.index };
+  return hostEnd.index;
 }
 
-function enterPod(host: HostSide, wiring: PairWiring): Netlink {
+function enterPod(host: HostSide, wiring: PodWiring): Netlink {
   try {
     if (sameFile(wiring.netns, host.netns ?? "/proc/thread-self/ns/net")) {
       throw new WiringFault("netns-invalid", `${wiring.netns} is the host's own network namespace`);
@@ -139,7 +139,7 @@ function sameFile(a: string, b: string): boolean {
  * An end of this name left on the host by a pod that is gone is ours, and removed, and so is a whole pair between the
  * two: an agent was killed before it could record it. Any other link of that name in the pod is a fault.
  */
-function createPair(host: HostSide, pod: Netlink, wiring: PairWiring, podMac: Uint8Array): void {
+function createPair(host: HostSide, pod: Netlink, wiring: PodWiring, podMac: Uint8Array): void {
   const netnsFd = open(wiring.netns);
   const ends = {
     host: { name: wiring.hostInterface, mac: HOST_MAC_OCTETS },
@@ -201,6 +201,9 @@ function hostSteps(batch: RequestBatch, index: number, wiring: PodWiring): void 
   setProxyDelay(batch, index, 0);
   links.setLinkUp(batch, { index });
   if (hasFamily(wiring, 6)) addAddress(batch, index, { address: GATEWAY_IPV6, length: 64 });
+}
+
+function routeToPod(batch: RequestBatch, index: number, wiring: PodWiring): void {
   const marks = { protocol: ROUTE_PROTOCOL, metric: POD_ROUTE_METRIC };
   for (const address of wiring.addresses) {
     replaceRoute(batch, hostPrefix(address), { kind: "unicast", nextHops: [{ interfaceIndex: index }] }, marks);

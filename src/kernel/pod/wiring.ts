@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type Address, addressOf, familyOf } from "../../../ipam/net/address.ts";
 import { parseMac } from "../netlink/link.ts";
 
-export interface PairWiring {
+export interface PodWiring {
   /** Path of the pod's network namespace. */
   readonly netns: string;
   /** Name inside the pod: "eth0". */
@@ -15,9 +15,6 @@ export interface PairWiring {
   readonly mac?: string;
   /** May the pod forward packets of others? Absent: left as it is. A new namespace has what the host has. */
   readonly forwarding?: boolean;
-}
-
-export interface PodWiring extends PairWiring {
   readonly addresses: readonly Address[];
 }
 
@@ -49,7 +46,7 @@ export class WiringFault extends Error {
   }
 }
 
-export function checkEnds({ ifName, hostInterface, mtu }: PairWiring): void {
+export function checkWiring({ ifName, hostInterface, mtu, addresses }: PodWiring): void {
   for (const name of [ifName, hostInterface]) {
     if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..") {
       throw new WiringFault(
@@ -58,12 +55,8 @@ export function checkEnds({ ifName, hostInterface, mtu }: PairWiring): void {
       );
     }
   }
-  checkMtu(mtu, 68);
-}
-
-export function checkAddresses({ ifName, addresses, mtu }: PodWiring): void {
   if (addresses.length === 0) throw new WiringFault("invalid", `no address to give to ${ifName}`);
-  if (addresses.some((address) => familyOf(address) === 6)) checkMtu(mtu, 1280);
+  checkMtu(mtu, addresses.some((address) => familyOf(address) === 6) ? 1280 : 68);
 }
 
 function checkMtu(mtu: number, least: number): void {
@@ -71,7 +64,7 @@ function checkMtu(mtu: number, least: number): void {
   throw new WiringFault("invalid", `mtu ${mtu} is not between ${least} and 65535`);
 }
 
-export function macOf({ mac }: PairWiring): Uint8Array {
+export function macOf({ mac }: PodWiring): Uint8Array {
   if (mac === undefined) {
     const random = randomBytes(6);
     // Locally administered, unicast.
