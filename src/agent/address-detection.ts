@@ -9,12 +9,11 @@ import { type Cluster, type KubeObject, NODES } from "../cluster/port.ts";
 import type { AddressSource } from "../config/agent-config.ts";
 import type { DetectionMethod } from "../config/detection-method.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
-import { watchKernel } from "../kernel/monitor.ts";
+import { type LinkEvent, watchKernel } from "../kernel/monitor.ts";
 import type { Log } from "../telemetry/log.ts";
-import { addressOnLinks, withLength } from "./node-address.ts";
+import { addressOnLinks, isPodInterface, withLength } from "./node-address.ts";
 
 const POLL_MS = 60_000;
-/** Pods come and go by the hundred, and each one's interface has addresses. */
 const SETTLE_MS = 500;
 const LOOKUP_PORT = 53;
 
@@ -88,7 +87,17 @@ export class AddressDetection {
       }, SETTLE_MS).unref();
     };
     const poll = setInterval(again, POLL_MS).unref();
-    const listener = { addressGone: again, addressNew: again, link: again, doubt: again };
+    // Pods come and go by the hundred; what happens on their interfaces says nothing of the node's addresses.
+    const pods = new Set<number>();
+    const address = (index: number) => {
+      if (!pods.has(index)) again();
+    };
+    const link = ({ index, name, gone }: LinkEvent) => {
+      if (!isPodInterface(name)) again();
+      else if (gone) pods.delete(index);
+      else pods.add(index);
+    };
+    const listener = { addressGone: address, addressNew: address, link, doubt: again };
     this.#stops = [watchKernel(listener), () => clearInterval(poll), () => clearTimeout(this.#settling)];
   }
 

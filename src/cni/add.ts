@@ -134,11 +134,7 @@ function record(
   return attachment;
 }
 
-async function abandon(
-  context: CniContext,
-  early: Promise<Begun> | undefined,
-  hostInterface: string,
-): Promise<void> {
+async function abandon(context: CniContext, early: Promise<Begun> | undefined, hostInterface: string): Promise<void> {
   const begun = await early?.catch(() => undefined);
   if (begun === undefined) return;
   await context.network.unwire(hostInterface).catch((error: unknown) => {

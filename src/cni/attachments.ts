@@ -4,7 +4,16 @@
  * A file is written whole and renamed: it is there or it is not. They lie beside the socket, under /run: what they tell
  * of does not outlive a restart of the machine either, and a file in memory is made much faster than one on disk.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type Address, addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { attachmentName } from "./identity.ts";
 import type { Plugin } from "./request.ts";
@@ -107,7 +116,7 @@ export class Attachments {
   }
 
   delete(containerID: string, ifName: string): void {
-    rmSync(this.#file(containerID, ifName), { force: true });
+    removeFile(this.#file(containerID, ifName));
     this.#forget(keyOf(containerID, ifName));
   }
 
@@ -143,6 +152,15 @@ export class Attachments {
   /** Container ids and interface names hold no slash: the CNI request was checked. */
   #file(containerID: string, ifName: string): string {
     return `${this.#directory}/${attachmentName({ containerID, ifName })}.json`;
+  }
+}
+
+/** As rmSync does by `force`, with one look at the file instead of three. */
+function removeFile(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 

@@ -34,6 +34,7 @@ export function listLinks(netns?: string): Link[] {
 export function readLinks(netlink: Netlink): Link[] {
   const addresses = dump(netlink, () => requestOf(dumpAddresses), readLinkAddress);
   const links = dump(netlink, () => requestOf(dumpLinks), readLink);
+  const byLink = Map.groupBy(addresses, ({ interfaceIndex }) => interfaceIndex);
   return links.map(({ index, name, flags, mtu, mac, kind }) => ({
     index,
     name,
@@ -42,9 +43,7 @@ export function readLinks(netlink: Netlink): Link[] {
     mtu,
     mac,
     ...(kind === undefined ? {} : { kind }),
-    addresses: addresses
-      .filter((address) => address.interfaceIndex === index)
-      .map(({ address, length }) => ({ address, length })),
+    addresses: (byLink.get(index) ?? []).map(({ address, length }) => ({ address, length })),
   }));
 }
 

@@ -1,6 +1,7 @@
 /** What the kernel changes by itself or at somebody else's hand: links, addresses, routes. */
 import * as nl from "./netlink/constants.ts";
 import { type EventStreamOptions, streamEvents } from "./netlink/event-stream.ts";
+import { readLinkName } from "./netlink/link.ts";
 import { readNextHop } from "./netlink/nexthop.ts";
 import type { Message } from "./netlink/reader.ts";
 import { readU32 } from "./netlink/reader.ts";
@@ -8,6 +9,7 @@ import { RouteView } from "./netlink/route-view.ts";
 
 export interface LinkEvent {
   readonly index: number;
+  readonly name: string;
   /** Set up by the administrator. */
   readonly up: boolean;
   /** Able to carry packets: up, and the other side too. */
@@ -58,7 +60,7 @@ export function watchKernel(listener: KernelListener, options: EventStreamOption
       case nl.RTM_DELLINK:
         // A family: what a bridge or another protocol has to say of one of its ports.
         if (octets[start] !== nl.AF_UNSPEC) return;
-        return listener.link?.(readLinkEvent(type, octets, start));
+        return listener.link?.(readLinkEvent(type, octets, start, end));
       case nl.RTM_NEWADDR:
         return listener.addressNew?.(readU32(octets, start + 4));
       case nl.RTM_DELADDR:
@@ -78,10 +80,11 @@ function routeEventKind(type: number, flags: number): RouteEventKind {
   return (flags & nl.NLM_F_REPLACE) === 0 ? "new" : "replaced";
 }
 
-function readLinkEvent(type: number, octets: Uint8Array, start: number): LinkEvent {
+function readLinkEvent(type: number, octets: Uint8Array, start: number, end: number): LinkEvent {
   const flags = readU32(octets, start + 8);
   return {
     index: readU32(octets, start + 4),
+    name: readLinkName(octets.subarray(start, end)),
     up: (flags & nl.IFF_UP) !== 0,
     carrier: (flags & nl.IFF_LOWER_UP) !== 0,
     gone: type === nl.RTM_DELLINK,
@@ -95,7 +98,11 @@ export interface MessageListener {
 }
 
 /** The messages of the multicast groups (RTMGRP_ bits) themselves. Gives the function that stops it. */
-export function watchMessages(groups: number, listener: MessageListener, options: { netns?: string } = {}): () => void {
+export function watchMessages(
+  groups: number,
+  listener: MessageListener,
+  options: Pick<EventStreamOptions, "netns" | "onlyTypes"> = {},
+): () => void {
   const message = (type: number, flags: number, octets: Uint8Array, start: number, end: number) => {
     listener.messages([{ type, flags, sequence: 0, payload: octets.subarray(start, end) }]);
   };

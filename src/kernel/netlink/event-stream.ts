@@ -23,6 +23,8 @@ export interface EventStreamOptions {
   readonly netns?: string;
   /** What was done at the request of these netlink ports is not told: we know, and it may be half a million. */
   readonly withoutPorts?: readonly number[];
+  /** Only messages of these types (RTM_) are told; all if absent. What the kernel leaves out costs next to nothing. */
+  readonly onlyTypes?: readonly number[];
 }
 
 /** What the kernel keeps for us while we are busy: some 80,000 routes. */
@@ -86,10 +88,11 @@ export function streamEvents(
   };
 }
 
-function subscribe(groups: number, { netns, withoutPorts = [] }: EventStreamOptions): number {
+function subscribe(groups: number, { netns, withoutPorts = [], onlyTypes = [] }: EventStreamOptions): number {
   const fd = openRouteSocket(netns, RECEIVE_BUFFER);
   try {
-    if (withoutPorts.length > 0) attachFilter(fd, notFromPorts(withoutPorts));
+    if (withoutPorts.length > 0) attachFilter(fd, filter(NLMSG_PID, withoutPorts, "leave out"));
+    else if (onlyTypes.length > 0) attachFilter(fd, filter(NLMSG_TYPE, onlyTypes, "keep"));
     bind(fd, netlinkName(groups), "to netlink groups");
   } catch (error) {
     close(fd);
@@ -98,14 +101,21 @@ function subscribe(groups: number, { netns, withoutPorts = [] }: EventStreamOpti
   return fd;
 }
 
-const BPF_LOAD_WORD = 0x20;
 const BPF_JUMP_IF_EQUAL = 0x15;
 const BPF_RETURN = 0x06;
-const NLMSG_PID_OFFSET = 12;
+const ALL = 0xffffffff;
 
-/** "Load nlmsg_pid; if it is one of the ports, keep nothing; else all." The filter reads words in network order. */
-function notFromPorts(ports: readonly number[]): Uint8Array {
-  const program = new Uint8Array((ports.length + 3) * 8);
+/** A field of `struct nlmsghdr`: the instruction that loads it, and where it is. */
+const NLMSG_TYPE = { load: 0x28, offset: 4, octets: 2 } as const;
+const NLMSG_PID = { load: 0x20, offset: 12, octets: 4 } as const;
+
+/** "Load the field; if it is one of the values, leave the message out, or keep it alone." It reads in network order. */
+function filter(
+  { load, offset, octets }: typeof NLMSG_TYPE | typeof NLMSG_PID,
+  values: readonly number[],
+  those: "leave out" | "keep",
+): Uint8Array {
+  const program = new Uint8Array((values.length + 3) * 8);
   const view = new DataView(program.buffer);
   const instruction = (at: number, code: number, jumpIfTrue: number, value: number) => {
     view.setUint16(8 * at, code, HOST_IS_LITTLE);
@@ -113,14 +123,16 @@ function notFromPorts(ports: readonly number[]): Uint8Array {
     view.setUint32(8 * at + 4, value, HOST_IS_LITTLE);
   };
   const loaded = new DataView(new ArrayBuffer(4));
-  instruction(0, BPF_LOAD_WORD, 0, NLMSG_PID_OFFSET);
-  for (const [i, port] of ports.entries()) {
-    loaded.setUint32(0, port, HOST_IS_LITTLE);
-    // Over the ports that are left and over "keep all".
-    instruction(1 + i, BPF_JUMP_IF_EQUAL, ports.length - i, loaded.getUint32(0));
+  instruction(0, load, 0, offset);
+  for (const [i, value] of values.entries()) {
+    if (octets === 2) loaded.setUint16(0, value, HOST_IS_LITTLE);
+    else loaded.setUint32(0, value, HOST_IS_LITTLE);
+    // Over the values that are left and over the first return.
+    const network = octets === 2 ? loaded.getUint16(0) : loaded.getUint32(0);
+    instruction(1 + i, BPF_JUMP_IF_EQUAL, values.length - i, network);
   }
-  instruction(1 + ports.length, BPF_RETURN, 0, 0xffffffff);
-  instruction(2 + ports.length, BPF_RETURN, 0, 0);
+  instruction(1 + values.length, BPF_RETURN, 0, those === "keep" ? 0 : ALL);
+  instruction(2 + values.length, BPF_RETURN, 0, those === "keep" ? ALL : 0);
   return program;
 }
 

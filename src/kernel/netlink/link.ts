@@ -2,7 +2,7 @@
 
 import type { RequestBatch } from "./batch.ts";
 import * as nl from "./constants.ts";
-import { attributesIn, type Message, readText, readU32 } from "./reader.ts";
+import { attributeIn, attributesIn, type Message, readText, readU32 } from "./reader.ts";
 
 /** A link as the kernel lists it. */
 export interface LinkObject {
@@ -177,8 +177,15 @@ export function readLink(message: Message): LinkObject {
   };
 }
 
+/** The name alone, of the same messages. */
+export function readLinkName(payload: Uint8Array): string {
+  return readText(attributeIn(payload, IFINFOMSG_LENGTH, nl.IFLA_IFNAME) ?? new Uint8Array(0));
+}
+
+const HEXADECIMAL = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+
 export function formatMac(octets: Uint8Array): string {
-  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join(":");
+  return Array.from(octets, (octet) => HEXADECIMAL[octet]).join(":");
 }
 
 /** Reads six octets written as `ee:ee:ee:ee:ee:ee`; undefined for anything else. */

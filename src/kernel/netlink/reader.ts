@@ -38,14 +38,34 @@ export function visitMessages(
  */
 export function attributesIn(bytes: Uint8Array, offset: number): Map<number, Uint8Array> {
   const attributes = new Map<number, Uint8Array>();
-  let at = offset;
-  while (at + 4 <= bytes.length) {
+  visitAttributes(bytes, offset, (type, start, end) => {
+    attributes.set(type, bytes.subarray(start, end));
+  });
+  return attributes;
+}
+
+/** The first attribute of the type, where the others are of no interest. */
+export function attributeIn(bytes: Uint8Array, offset: number, wanted: number): Uint8Array | undefined {
+  let found: Uint8Array | undefined;
+  visitAttributes(bytes, offset, (type, start, end) => {
+    if (type === wanted) found ??= bytes.subarray(start, end);
+    return found !== undefined;
+  });
+  return found;
+}
+
+/** Until one says true. */
+function visitAttributes(
+  bytes: Uint8Array,
+  offset: number,
+  visit: (type: number, start: number, end: number) => unknown,
+): void {
+  for (let at = offset; at + 4 <= bytes.length; ) {
     const length = readU16(bytes, at);
-    if (length < 4 || at + length > bytes.length) break;
-    attributes.set(readU16(bytes, at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    if (length < 4 || at + length > bytes.length) return;
+    if (visit(readU16(bytes, at + 2) & NLA_TYPE_MASK, at + 4, at + length) === true) return;
     at += (length + 3) & ~3;
   }
-  return attributes;
 }
 
 export function readU16(bytes: Uint8Array, at: number): number {
@@ -60,10 +80,12 @@ export function readU32(bytes: Uint8Array, at: number): number {
     : ((readU16(bytes, at) << 16) | readU16(bytes, at + 2)) >>> 0;
 }
 
+const UTF8 = new TextDecoder();
+
 /** A name as the kernel writes it: text up to the NUL. */
 export function readText(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return UTF8.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 /** What an NLMSG_ERROR message says: errno 0 is the acknowledgement; text where the kernel gives a reason. */

@@ -67,7 +67,7 @@ export class PodRemoval {
       messages: (messages: readonly { type: number; payload: Uint8Array }[]) => {
         for (const message of messages) {
           // Family 0: a bridge says DELLINK of a port that merely left it, with family 7.
-          if (message.type !== RTM_DELLINK || message.payload[0] !== 0) continue;
+          if (message.payload[0] !== 0) continue;
           const { name, group } = readLink({ flags: 0, sequence: 0, ...message });
           settle(this.#inFlight.get(group)?.get(name));
         }
@@ -75,7 +75,8 @@ export class PodRemoval {
       // What was missed is answered when its delete returns.
       doubt: () => undefined,
     };
-    return watchMessages(RTMGRP_LINK, listener, this.#netns === undefined ? {} : { netns: this.#netns });
+    const where = this.#netns === undefined ? {} : { netns: this.#netns };
+    return watchMessages(RTMGRP_LINK, listener, { ...where, onlyTypes: [RTM_DELLINK] });
   }
 
   #schedule(): void {
