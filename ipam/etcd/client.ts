@@ -41,10 +41,11 @@ export function openEtcdStore(options: EtcdOptions): Store {
 
 const pageSize = 1000;
 
+const neverAborted = { signal: new AbortController().signal };
+
 /** Runs a call once and lets its error through: what etcd3 calls fault handling, without any. */
 const once = {
-  execute: async <T>(work: (context: { signal: AbortSignal }) => PromiseLike<T> | T): Promise<T> =>
-    work({ signal: new AbortController().signal }),
+  execute: async <T>(work: (context: { signal: AbortSignal }) => PromiseLike<T> | T): Promise<T> => work(neverAborted),
 } as unknown as NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
 
 type Deadline = { readonly deadline: number };

@@ -111,9 +111,9 @@ export interface IPv6Settings {
 
 /** Reads them out of RTM_NEWLINK; undefined for a link without IPv6. */
 export function readIPv6Settings({ payload }: Message): IPv6Settings | undefined {
-  const families = attributesIn(payload, IFINFOMSG_LENGTH).get(nl.IFLA_AF_SPEC);
-  const ipv6 = families && attributesIn(families, 0).get(nl.AF_INET6);
-  const values = ipv6 && attributesIn(ipv6, 0).get(nl.IFLA_INET6_CONF);
+  const families = attributeIn(payload, IFINFOMSG_LENGTH, nl.IFLA_AF_SPEC);
+  const ipv6 = families && attributeIn(families, 0, nl.AF_INET6);
+  const values = ipv6 && attributeIn(ipv6, 0, nl.IFLA_INET6_CONF);
   if (values === undefined) return undefined;
   const value = (place: number) => readU32(values, 4 * place);
   return {
@@ -175,6 +175,12 @@ export function readLink(message: Message): LinkObject {
     group: group === undefined ? 0 : readU32(group, 0),
     peer: peer === undefined ? 0 : readU32(peer, 0),
   };
+}
+
+/** The index of a pair's end, and of the other one in its own namespace; 0: it has none. */
+export function readEnd({ payload }: Message): Pick<LinkObject, "index" | "peer"> {
+  const peer = attributeIn(payload, IFINFOMSG_LENGTH, nl.IFLA_LINK);
+  return { index: readU32(payload, 4), peer: peer === undefined ? 0 : readU32(peer, 0) };
 }
 
 /** The name alone, of the same messages. */

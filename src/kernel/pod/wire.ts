@@ -223,7 +223,7 @@ function run(netlink: Netlink, where: string, steps: (batch: RequestBatch) => vo
   );
 }
 
-interface FoundLink extends links.LinkObject {
+interface FoundLink extends Pick<links.LinkObject, "index" | "peer"> {
   readonly ipv6: links.IPv6Settings | undefined;
 }
 
@@ -242,7 +242,7 @@ function linksOf(netlink: Netlink, names: readonly links.LinkName[]): FoundLink[
   const batch = new RequestBatch();
   for (const name of names) links.getLink(batch, name);
   netlink.ask(batch, (message) => {
-    answers.push({ ...links.readLink(message), ipv6: links.readIPv6Settings(message) });
+    answers.push({ ...links.readEnd(message), ipv6: links.readIPv6Settings(message) });
   });
   return answers;
 }
