@@ -76,13 +76,13 @@ function listening(server: Server, listen: () => void): Promise<void> {
 
 async function answer(message: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
   try {
-    const { pathname, searchParams: query } = new URL(message.url ?? "/", "http://overland");
-    const found = findRoute(routes, message.method ?? "GET", pathname);
+    const [path = "/", query] = (message.url ?? "/").split("?", 2);
+    const found = findRoute(routes, message.method ?? "GET", path);
     const body = await bodyOf(message);
     if (body === undefined) return send(response, { status: 413, body: { error: "the request is too large" } });
     if (found === undefined)
-      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${pathname}` } });
-    const reply = await found.handler(body, { params: found.params, query });
+      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${path}` } });
+    const reply = await found.handler(body, { params: found.params, query: new URLSearchParams(query) });
     if (isParts(reply.body)) await sendParts(response, reply, reply.body);
     else send(response, reply);
   } catch (error) {

@@ -1,8 +1,9 @@
 import { renameSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { addressOf } from "../../ipam/net/address.ts";
+import { type Address, addressOf, addressPlus, formatAddress } from "../../ipam/net/address.ts";
+import { allocatorOn, requestOf, texts } from "../../ipam/world-for-tests.ts";
 import { ip, ipJson, makeTestNetns, removeTestNetns, type TestNetns } from "../kernel/testing.ts";
-import { type Answer, type Asked, cleanSandbox, TestNode } from "./node-for-tests.ts";
+import { type Answer, type Asked, cleanSandbox, POOLS, TestNode } from "./node-for-tests.ts";
 
 let node: TestNode;
 let sandbox: TestNetns;
@@ -52,6 +53,39 @@ describe("addresses and MAC asked for by name", () => {
     const { said } = await ask("ADD", { args: "IP=fd00:244::99" });
     expect(said.ips[0].address).toBe("fd00:244::99/128");
     expect(said.ips).toHaveLength(2);
+  });
+});
+
+interface Shown {
+  readonly address: string;
+}
+
+describe("an address that another node took a moment before", () => {
+  it("is on no link in the end: the pod has the one that was written", async () => {
+    const first = await ask("ADD", { containerID: "c0", pod: "first" });
+    cleanSandbox(sandbox);
+    // The next ones of the node's blocks, which it still believes free.
+    const after = (places: number): Address[] =>
+      first.said.ips.map(({ address }: Shown) => addressPlus(addressOf(address.split("/")[0] as string), places));
+    const taken = after(1);
+    const request = requestOf("borrowed", [4, 6], { addresses: taken });
+    expect(texts(await allocatorOn(node.store, "n2", POOLS).assign(request))).toEqual(taken.map(formatAddress));
+    const planned: string[] = [];
+    const begin = node.network.begin.bind(node.network);
+    node.network.begin = (wiring) => {
+      planned.push(...wiring.addresses.map(formatAddress));
+      return begin(wiring);
+    };
+    const { ok, said } = await ask("ADD");
+    expect(ok).toBe(true);
+    const next = after(2).map(formatAddress);
+    expect(said.ips.map(({ address }: Shown) => address)).toEqual([`${next[0]}/32`, `${next[1]}/128`]);
+    expect(planned).toEqual([...taken.map(formatAddress), ...next]);
+    const shown = ipJson(sandbox, "addr show dev eth0").flatMap((link) => link["addr_info"] as { local: string }[]);
+    expect(shown.map(({ local }) => local).sort()).toEqual(next);
+    expect(node.routes()).not.toContain(taken.map(formatAddress)[0]);
+    expect(await ask("CHECK")).toEqual({ ok: true, said: "" });
+    expect(await node.audit()).toEqual([]);
   });
 });
 

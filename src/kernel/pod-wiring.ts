@@ -35,7 +35,7 @@ export class PodNetwork {
     return makePair(this.#host, wiring).complete();
   }
 
-  /** All of {@link wire} but the host's routes: until they are there, nothing reaches the addresses. Throws as it does. */
+  /** All of {@link wire} but the host's routes, without which nothing reaches the addresses. Throws as it does. */
   begin(wiring: PodWiring): Pair {
     return makePair(this.#host, wiring);
   }
