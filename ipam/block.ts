@@ -141,7 +141,8 @@ const allocationTexts = new WeakMap<Allocation, string>();
 
 function encodeAllocations(allocations: ReadonlyMap<number, Allocation>): string {
   const ordinals = [...allocations.keys()].sort((a, b) => a - b);
-  return `{${ordinals.map((ordinal) => `"${ordinal}":${encodeAllocation(allocations.get(ordinal) as Allocation)}`)}}`;
+  const texts = ordinals.map((ordinal) => `"${ordinal}":${encodeAllocation(allocations.get(ordinal) as Allocation)}`);
+  return `{${texts.join(",")}}`;
 }
 
 function encodeAllocation(allocation: Allocation): string {
