@@ -30,7 +30,7 @@ export class PodNetwork {
     return new PodNetwork({ netns, netlink: openSocket(netns), openSocket });
   }
 
-  /** Synchronous, about 0.4 ms. Throws a WiringFault and leaves nothing behind. */
+  /** Synchronous. Throws a WiringFault and leaves nothing behind. */
   wire(wiring: PodWiring): WiredPod {
     return makePair(this.#host, wiring).complete();
   }

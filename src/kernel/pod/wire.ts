@@ -1,6 +1,6 @@
 /**
  * Gives a pod its network: a veth pair whose pod end is born in the pod's namespace, addresses, routes, neighbours.
- * Three sends to the kernel and a few settings; about 0.4 ms.
+ * Four sends to the kernel and a few settings.
  */
 import { statSync } from "node:fs";
 import type { Address } from "../../../ipam/net/address.ts";
