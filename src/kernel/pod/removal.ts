@@ -2,8 +2,9 @@
  * Removes host ends, many at a time.
  *
  * Deleting a link ends in a barrier of about 20 ms in the kernel, which serves any number of links at once. So the
- * names that wait together are put into a link group of our own and the group is deleted in one request, which sleeps
- * on a pool thread. Each removal is answered when the kernel says that the link is gone, well before its barrier ends.
+ * names that wait together are put into a link group of our own and the group is deleted, all in one datagram. It
+ * sleeps on a pool thread, where it also waits for the kernel's lock, which the removal before it may have. Each removal
+ * is answered when the kernel says that the link is gone, well before its barrier ends.
  */
 
 import { watchMessages } from "../monitor.ts";
@@ -26,7 +27,6 @@ interface Waiter {
 
 export class PodRemoval {
   readonly #netns: string | undefined;
-  readonly #control: NetlinkSocket;
   readonly #idle: NetlinkSocket[] = [];
   /** By name; nothing has been asked of the kernel yet. */
   #queue = new Map<string, Waiter>();
@@ -39,7 +39,6 @@ export class PodRemoval {
 
   constructor(netns: string | undefined) {
     this.#netns = netns;
-    this.#control = NetlinkSocket.open(netns);
   }
 
   /** Resolves when the link is gone; at once when there was none. */
@@ -58,7 +57,6 @@ export class PodRemoval {
     this.#closed = true;
     this.#unwatch?.();
     if (this.#inFlight.size > 0) return;
-    this.#control.close();
     for (const socket of this.#idle) socket.close();
   }
 
@@ -89,39 +87,28 @@ export class PodRemoval {
   }
 
   async #flush(): Promise<void> {
+    const waiters = this.#queue;
+    this.#queue = new Map();
     const group = GROUP_BASE + (this.#groups++ & 0xffff);
-    const waiters = this.#gather(group);
-    if (waiters.size === 0) return;
     this.#inFlight.set(group, waiters);
     const socket = this.#idle.pop() ?? NetlinkSocket.open(this.#netns);
+    const names = [...waiters.keys()];
     const batch = new RequestBatch();
+    for (const name of names) setLinkGroup(batch, { name }, group);
     deleteLinkGroup(batch, group);
-    let refused: Refused | undefined;
+    let refusals: readonly Refused[];
     try {
-      [refused] = await socket.executeFromPool(batch);
+      refusals = await socket.executeFromPool(batch);
     } catch (error) {
-      refused = { index: 0, errno: (error as { code: string }).code, text: "" };
+      refusals = [{ index: names.length, errno: (error as { code: string }).code, text: "" }];
     }
-    for (const waiter of waiters.values()) settle(waiter, refused);
+    for (const refusal of refusals) settle(waiters.get(names[refusal.index] ?? ""), refusal);
+    const ofGroup = refusals.find(({ index }) => index === names.length);
+    for (const waiter of waiters.values()) settle(waiter, ofGroup);
     this.#inFlight.delete(group);
     this.#idle.push(socket);
     if (this.#closed) this.close();
     else this.#schedule();
-  }
-
-  /** Puts the links of the queue into the group; those that cannot be are answered. Gives the others. */
-  #gather(group: number): Map<string, Waiter> {
-    const waiters = this.#queue;
-    this.#queue = new Map();
-    const batch = new RequestBatch();
-    for (const name of waiters.keys()) setLinkGroup(batch, { name }, group);
-    const names = [...waiters.keys()];
-    for (const refusal of this.#control.execute(batch)) {
-      const name = names[refusal.index] as string;
-      settle(waiters.get(name), refusal);
-      waiters.delete(name);
-    }
-    return waiters;
   }
 }
 
