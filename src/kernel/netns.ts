@@ -6,6 +6,7 @@
  * the thread). A thread or child started inside the window would stay in the pod's namespace for good. libuv starts its
  * pool at the first asynchronous fs, dns or crypto call; therefore this module starts it before anybody can call it.
  */
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { close, open, setns, unshare } from "./ffi.ts";
 
@@ -58,6 +59,12 @@ export function withNetns<T>(path: string, work: () => T): T {
     comeBack(before);
     close(there);
   }
+}
+
+/** Device and inode: equal for paths to the same namespace. */
+export function netnsInode(path = "/proc/thread-self/ns/net"): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 /** {@link withNetns}, or simply the work where no path is given. */

@@ -3,7 +3,7 @@
  */
 import { addressOf } from "../../ipam/net/address.ts";
 import { type Netlink, NetlinkSocket } from "./netlink/socket.ts";
-import { scratchNetns } from "./netns.ts";
+import { netnsInode, scratchNetns } from "./netns.ts";
 import { check } from "./pod/check.ts";
 import { PodRemoval } from "./pod/removal.ts";
 import { type HostSide, makePair, type Pair } from "./pod/wire.ts";
@@ -27,7 +27,7 @@ export class PodNetwork {
   /** The host namespace at the path, or the process's own. */
   static open(options: { netns?: string; openSocket?: OpenSocket } = {}): PodNetwork {
     const { netns, openSocket = NetlinkSocket.open } = options;
-    return new PodNetwork({ netns, netlink: openSocket(netns), openSocket });
+    return new PodNetwork({ netns, inode: netnsInode(netns), netlink: openSocket(netns), openSocket });
   }
 
   /** Synchronous. Throws a WiringFault and leaves nothing behind. */

@@ -2,7 +2,6 @@
  * Gives a pod its network: a veth pair whose pod end is born in the pod's namespace, addresses, routes, neighbours.
  * Four sends to the kernel and a few settings.
  */
-import { statSync } from "node:fs";
 import type { Address } from "../../../ipam/net/address.ts";
 import { hostPrefix, prefixOf } from "../../../ipam/net/prefix.ts";
 import { close, open } from "../ffi.ts";
@@ -12,7 +11,7 @@ import { IPV4_DEVCONF_FORWARDING, IPV4_DEVCONF_PROXY_ARP, RTPROT_STATIC } from "
 import * as links from "../netlink/link.ts";
 import { replaceRoute } from "../netlink/route.ts";
 import type { Netlink } from "../netlink/socket.ts";
-import { inNetns, withNetns } from "../netns.ts";
+import { inNetns, netnsInode, withNetns } from "../netns.ts";
 import { ROUTE_PROTOCOL } from "../routes.ts";
 import { ensureSysctl } from "../sysctl.ts";
 import { hostSettings, KERNEL_HAS_IPV6, setPodForwarding } from "./settings.ts";
@@ -35,7 +34,10 @@ export interface HostSide {
   readonly netlink: Netlink;
   /** Path of the host's namespace; absent: the process's own. */
   readonly netns: string | undefined;
-  openSocket(netns: string): Netlink;
+  /** See {@link netnsInode}. */
+  readonly inode: string;
+  /** In the namespace at the path, or in the one the thread is in. */
+  openSocket(netns: string | undefined): Netlink;
 }
 
 const HOST_MAC_OCTETS = links.parseMac(HOST_MAC) as Uint8Array;
@@ -94,17 +96,19 @@ function setUp(host: HostSide, pod: Netlink, wiring: PodWiring): number {
 
 function enterPod(host: HostSide, wiring: PodWiring): Netlink {
   try {
-    if (sameFile(wiring.netns, host.netns ?? "/proc/thread-self/ns/net")) {
+    if (netnsInode(wiring.netns) === host.inode) {
       throw new WiringFault("netns-invalid", `${wiring.netns} is the host's own network namespace`);
     }
-    const socket = host.openSocket(wiring.netns);
-    try {
-      if (wiring.forwarding !== undefined) withNetns(wiring.netns, () => setPodForwarding(wiring.forwarding === true));
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    return socket;
+    return withNetns(wiring.netns, () => {
+      const socket = host.openSocket(undefined);
+      try {
+        if (wiring.forwarding !== undefined) setPodForwarding(wiring.forwarding);
+      } catch (error) {
+        socket.close();
+        throw error;
+      }
+      return socket;
+    });
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === "ENOENT" || code === "ENOTDIR") {
@@ -128,11 +132,6 @@ function enableIPv6(pod: Netlink, wiring: PodWiring): number {
     });
   }
   return index;
-}
-
-function sameFile(a: string, b: string): boolean {
-  const [one, other] = [statSync(a, { bigint: true }), statSync(b, { bigint: true })];
-  return one.dev === other.dev && one.ino === other.ino;
 }
 
 /**
