@@ -3,8 +3,8 @@
  *
  * Deleting a link ends in a barrier of about 20 ms in the kernel, which serves any number of links at once. So the
  * names that wait together are put into a link group of our own and the group is deleted, all in one datagram. It
- * sleeps on a pool thread, where it also waits for the kernel's lock, which the removal before it may have. Each removal
- * is answered when the kernel says that the link is gone, well before its barrier ends.
+ * sleeps on a pool thread, where it also waits for the kernel's lock, which the removal before it may have. Each one is
+ * answered when the kernel says that the link is gone, well before its barrier ends.
  */
 
 import { watchMessages } from "../monitor.ts";
