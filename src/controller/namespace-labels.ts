@@ -1,0 +1,62 @@
+/** Labels of namespaces, followed while pools ask for them: who needs none asks the API server for none. */
+import type { Labels } from "../../ipam/selector.ts";
+import { type Cluster, type KubeObject, NAMESPACES, type Watch } from "../cluster/port.ts";
+import type { Log } from "../telemetry/log.ts";
+
+const NONE: Labels = {};
+
+export class NamespaceLabels {
+  readonly #cluster: Cluster;
+  readonly #log: Log;
+  readonly #changed: () => void;
+  #watch: Watch | undefined;
+  #known: Map<string, Labels> | undefined;
+  #problem: string | undefined;
+
+  constructor(cluster: Cluster, log: Log, changed: () => void) {
+    this.#cluster = cluster;
+    this.#log = log;
+    this.#changed = changed;
+  }
+
+  /** False: they will be there in a moment. They are not waited for where they cannot be had. */
+  get settled(): boolean {
+    return this.#watch === undefined || this.#known !== undefined || this.#problem !== undefined;
+  }
+
+  /** Undefined: not known. */
+  of(namespace: string): Labels | undefined {
+    return this.#known === undefined ? undefined : (this.#known.get(namespace) ?? NONE);
+  }
+
+  follow(wanted: boolean): void {
+    if (!wanted) this.stop();
+    if (!wanted || this.#watch !== undefined) return;
+    const keep = ({ metadata: { labels = NONE } }: KubeObject): Labels => labels;
+    this.#watch = this.#cluster.watch({ type: NAMESPACES }, keep, {
+      snapshot: (namespaces) => {
+        this.#known = new Map(namespaces);
+        this.#changed();
+      },
+      change: (name, labels) => {
+        if (labels === undefined) this.#known?.delete(name);
+        else this.#known?.set(name, labels);
+        this.#changed();
+      },
+      health: (problem) => {
+        if (problem !== undefined && problem !== this.#problem) {
+          this.#log.warn("namespaces cannot be followed, which pools with a namespaceSelector ask for", { problem });
+        }
+        this.#problem = problem;
+        this.#changed();
+      },
+    });
+  }
+
+  stop(): void {
+    this.#watch?.stop();
+    this.#watch = undefined;
+    this.#known = undefined;
+    this.#problem = undefined;
+  }
+}
