@@ -33,7 +33,14 @@ import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
-import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
+import {
+  firstLook,
+  followKubernetes,
+  kubernetesNotReady,
+  kubernetesProblems,
+  lastLook,
+  movablePods,
+} from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
@@ -155,6 +162,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     },
   });
   const kubernetes = followKubernetes(cluster, {
+    store,
     nodeName: config.nodeName,
     log: log.child({ part: "kubernetes" }),
     changed(node) {
@@ -198,7 +206,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       update();
     },
   });
-  const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
+  const notReady = () => [
+    ...kubernetesNotReady(kubernetes),
+    ...[configuration, pods, services].flatMap((part) => part.notReady),
+    ...routing.notReady(),
+  ];
   const status = () =>
     nodeStatus({
       node: config.nodeName,
@@ -252,6 +264,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       passwords.stop();
       pods.stop();
       services.stop();
+      kubernetes?.claim.stop();
       await kubernetes?.node.stop();
       kubernetes?.pods.stop();
       cluster?.close();
