@@ -30,17 +30,11 @@ import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
+import { agentMetrics } from "./agent-metrics.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
-import {
-  firstLook,
-  followKubernetes,
-  kubernetesNotReady,
-  kubernetesProblems,
-  lastLook,
-  movablePods,
-} from "./kubernetes.ts";
+import { firstLook, followKubernetes, kubernetesSays, lastLook, movablePods } from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
@@ -206,11 +200,8 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       update();
     },
   });
-  const notReady = () => [
-    ...kubernetesNotReady(kubernetes),
-    ...[configuration, pods, services].flatMap((part) => part.notReady),
-    ...routing.notReady(),
-  ];
+  const notReady = () =>
+    [kubernetesSays(kubernetes), configuration, pods, services].flatMap((it) => it.notReady).concat(routing.notReady());
   const status = () =>
     nodeStatus({
       node: config.nodeName,
@@ -220,7 +211,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       kept: handover.types(),
       problems: [configuration, passwords, peerRoutes, packetRules, pods, networkList, services]
         .flatMap(({ problems }) => problems)
-        .concat(handover.problems(performance.now()), kubernetesProblems(kubernetes)),
+        .concat(handover.problems(performance.now()), kubernetesSays(kubernetes).problems),
       drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
@@ -228,7 +219,8 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       installed: routing.kernel?.installed ?? 0,
       wall: (monotonic) => new Date(routing.wall(monotonic)).toISOString(),
     });
-  const routes = speakerRoutes({ routing, version, status, notReady });
+  const metrics = () => agentMetrics({ drain: drain.status(pods.count), services: services.announced, pods });
+  const routes = speakerRoutes({ routing, version, status, notReady, metrics });
   return {
     socketRoutes: {
       ...servicePages(services, routes.socket),

@@ -71,13 +71,12 @@ export function movablePods(attachments: readonly Attachment[], pods: Kubernetes
   return [...new Set(names)].sort();
 }
 
-export function kubernetesProblems(kubernetes: Kubernetes | undefined): readonly string[] {
-  if (kubernetes === undefined) return [];
+export function kubernetesSays(kubernetes: Kubernetes | undefined) {
+  if (kubernetes === undefined) return { problems: [], notReady: [] };
   const { node, pods, claim } = kubernetes;
-  return [...(claim.problem === undefined ? [] : [claim.problem]), ...node.problems, ...pods.problems];
-}
-
-export function kubernetesNotReady(kubernetes: Kubernetes | undefined): readonly string[] {
-  const { state, problem } = kubernetes?.claim ?? {};
-  return state === "another's" && problem !== undefined ? [problem] : [];
+  const words = claim.problem === undefined ? [] : [claim.problem];
+  return {
+    problems: [...words, ...node.problems, ...pods.problems],
+    notReady: claim.state === "another's" ? words : [],
+  };
 }

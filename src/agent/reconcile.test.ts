@@ -108,6 +108,7 @@ it("frees what an ADD was given that a crash cut short, after the grace time, an
   await pass(reconciler, 60_000);
   expect(await handles()).toEqual([]);
   expect(await auditOf(store)).toEqual([]);
+  expect(reconciler.reclaimed).toEqual({ address: 2, block: 0, interface: 0, pod: 0 });
   const [line] = said("a leaked address is freed");
   expect(JSON.parse(line as string)).toMatchObject({
     addresses: ["10.244.0.0", "fd00:244::"].map(expect.stringContaining),

@@ -1,5 +1,6 @@
 /** The custom resources of every kind as the API server tells them, each kind with its definition. */
 import { type Cluster, ClusterError, type KubeObject, type Watch } from "../cluster/port.ts";
+import type { Log } from "../telemetry/log.ts";
 import {
   type CustomResource,
   definitionOf,
@@ -8,6 +9,7 @@ import {
   type ReflectedKind,
   typeOf,
 } from "./custom-resources.ts";
+import { healthInLog } from "./followed.ts";
 import type { KnownKind } from "./judge.ts";
 
 /** What the API server says of a CustomResourceDefinition. */
@@ -29,10 +31,13 @@ export class CustomResourceWatch {
   readonly #cluster: Cluster;
   readonly #followed = new Map<ReflectedKind, Followed>();
 
-  /** @param changed something may be different: called once for each thing told */
-  constructor(cluster: Cluster, changed: () => void) {
+  /**
+   * @param changed something may be different: called once for each thing told
+   * @param log told when a kind cannot be followed, and when it can again
+   */
+  constructor(cluster: Cluster, changed: () => void, log?: Log) {
     this.#cluster = cluster;
-    for (const kind of REFLECTED) this.#follow(kind, changed);
+    for (const kind of REFLECTED) this.#follow(kind, changed, log && healthInLog(log, `custom resources ${kind}`));
   }
 
   stop(): void {
@@ -111,7 +116,7 @@ export class CustomResourceWatch {
     }
   }
 
-  #follow(kind: ReflectedKind, changed: () => void): void {
+  #follow(kind: ReflectedKind, changed: () => void, say: ((problem: string | undefined) => void) | undefined): void {
     const watch = this.#cluster.watch<CustomResource, CustomResource>({ type: typeOf(kind) }, keptOf, {
       snapshot(objects) {
         followed.objects = new Map(objects);
@@ -128,6 +133,7 @@ export class CustomResourceWatch {
       },
       health(problem) {
         followed.lost = problem;
+        say?.(problem);
         followed.definition = undefined;
         changed();
       },

@@ -7,6 +7,7 @@ import { Suspects } from "../../ipam/suspects.ts";
 import { type Cluster, NODES, type Watch } from "../cluster/port.ts";
 import { kindRoot } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
+import { healthInLog } from "./followed.ts";
 import type { Fence } from "./leader.ts";
 
 /** On a Node resource: UID of the Kubernetes Node it was registered for. */
@@ -40,7 +41,7 @@ export class KubernetesNodes {
         if (object === undefined) this.#present?.delete(name);
         else this.#present?.add(name);
       },
-      health: () => undefined,
+      health: healthInLog(log, "nodes"),
     });
   }
 

@@ -8,6 +8,7 @@ import { poolOf } from "../config/pools.ts";
 import { watchResources } from "../config/resource-watch.ts";
 import { type AddressWish, addressWish } from "../services/address-wish.ts";
 import type { Log } from "../telemetry/log.ts";
+import { healthInLog } from "./followed.ts";
 import type { Fence } from "./leader.ts";
 import { LoadBalancerAddresses } from "./load-balancer.ts";
 import { NamespaceLabels } from "./namespace-labels.ts";
@@ -87,7 +88,7 @@ export class LoadBalancing {
         this.#set(key, wish);
         if (before || wish !== undefined) this.wake();
       },
-      health: () => undefined,
+      health: healthInLog(log, "services"),
     });
     this.#running = this.#run();
   }

@@ -2,6 +2,7 @@
 import type { Labels } from "../../ipam/selector.ts";
 import { type Cluster, type KubeObject, NAMESPACES, type Watch } from "../cluster/port.ts";
 import type { Log } from "../telemetry/log.ts";
+import { healthInLog } from "./followed.ts";
 
 const NONE: Labels = {};
 
@@ -33,6 +34,7 @@ export class NamespaceLabels {
     if (!wanted) this.stop();
     if (!wanted || this.#watch !== undefined) return;
     const keep = ({ metadata: { labels = NONE } }: KubeObject): Labels => labels;
+    const said = healthInLog(this.#log, "namespaces");
     this.#watch = this.#cluster.watch({ type: NAMESPACES }, keep, {
       snapshot: (namespaces) => {
         this.#known = new Map(namespaces);
@@ -44,10 +46,8 @@ export class NamespaceLabels {
         this.#changed();
       },
       health: (problem) => {
-        if (problem !== undefined && problem !== this.#problem) {
-          this.#log.warn("namespaces cannot be followed, which pools with a namespaceSelector ask for", { problem });
-        }
         this.#problem = problem;
+        said(problem);
         this.#changed();
       },
     });
