@@ -57,7 +57,8 @@ export class ActiveController {
     this.#log = log;
     if (cluster !== undefined) {
       const identity = `${hostname()}_${randomUUID()}`;
-      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#wake() });
+      const wake = () => this.#wake();
+      this.#election = new Election(cluster, { name: LEASE, identity, changed: wake, troubled: wake });
       this.#claim = new ClusterClaim({
         store,
         by: `the controller on ${hostname()}`,

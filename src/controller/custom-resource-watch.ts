@@ -9,8 +9,8 @@ import {
   type ReflectedKind,
   typeOf,
 } from "./custom-resources.ts";
-import { healthInLog } from "./followed.ts";
 import type { KnownKind } from "./judge.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 /** What the API server says of a CustomResourceDefinition. */
 export type Definition = { readonly uid: string } | { readonly absent: string; readonly going: boolean };
@@ -30,18 +30,21 @@ interface Followed {
 export class CustomResourceWatch {
   readonly #cluster: Cluster;
   readonly #followed = new Map<ReflectedKind, Followed>();
+  readonly #health: WatchHealth | undefined;
 
   /**
    * @param changed something may be different: called once for each thing told
-   * @param log told when a kind cannot be followed, and when it can again
+   * @param log told which kinds cannot be followed, and when they can again
    */
   constructor(cluster: Cluster, changed: () => void, log?: Log) {
+    this.#health = log && new WatchHealth(log);
     this.#cluster = cluster;
-    for (const kind of REFLECTED) this.#follow(kind, changed, log && healthInLog(log, `custom resources ${kind}`));
+    for (const kind of REFLECTED) this.#follow(kind, changed);
   }
 
   stop(): void {
     for (const { watch } of this.#followed.values()) watch.stop();
+    this.#health?.stop();
   }
 
   /** Kinds that cannot be followed just now, and why. */
@@ -116,7 +119,8 @@ export class CustomResourceWatch {
     }
   }
 
-  #follow(kind: ReflectedKind, changed: () => void, say: ((problem: string | undefined) => void) | undefined): void {
+  #follow(kind: ReflectedKind, changed: () => void): void {
+    const say = this.#health?.of(kind);
     const watch = this.#cluster.watch<CustomResource, CustomResource>({ type: typeOf(kind) }, keptOf, {
       snapshot(objects) {
         followed.objects = new Map(objects);

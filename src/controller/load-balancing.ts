@@ -8,10 +8,10 @@ import { poolOf } from "../config/pools.ts";
 import { watchResources } from "../config/resource-watch.ts";
 import { type AddressWish, addressWish } from "../services/address-wish.ts";
 import type { Log } from "../telemetry/log.ts";
-import { healthInLog } from "./followed.ts";
 import type { Fence } from "./leader.ts";
 import { LoadBalancerAddresses } from "./load-balancer.ts";
 import { NamespaceLabels } from "./namespace-labels.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 /** In milliseconds. */
 export interface LoadBalancingPace {
@@ -41,6 +41,7 @@ export class LoadBalancing {
   readonly #pace: LoadBalancingPace;
   readonly #addresses: LoadBalancerAddresses;
   readonly #wishes = new Map<string, AddressWish>();
+  readonly #health: WatchHealth;
   readonly #namespaces: NamespaceLabels;
   readonly #watch: Watch;
   readonly #unwatch: () => void;
@@ -66,7 +67,8 @@ export class LoadBalancing {
       wait: (ms: number) => sleep(ms),
     };
     this.#addresses = new LoadBalancerAddresses(cluster, ports, log);
-    this.#namespaces = new NamespaceLabels(cluster, log, () => this.wake());
+    this.#health = new WatchHealth(log);
+    this.#namespaces = new NamespaceLabels(cluster, this.#health, () => this.wake());
     this.#unwatch = watchResources(store, {
       changed: ({ snapshot: { pools, ipamConfigurations, ipReservations } }) => {
         this.#addresses.configure(pools.map(poolOf), rulesOf(ipamConfigurations[0], ipReservations));
@@ -88,7 +90,7 @@ export class LoadBalancing {
         this.#set(key, wish);
         if (before || wish !== undefined) this.wake();
       },
-      health: healthInLog(log, "services"),
+      health: this.#health.of("services"),
     });
     this.#running = this.#run();
   }
@@ -109,6 +111,7 @@ export class LoadBalancing {
     this.#watch.stop();
     this.#unwatch();
     this.#namespaces.stop();
+    this.#health.stop();
     this.#wake();
     await this.#running;
   }

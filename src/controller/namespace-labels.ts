@@ -1,22 +1,21 @@
 /** Labels of namespaces, followed while pools ask for them: who needs none asks the API server for none. */
 import type { Labels } from "../../ipam/selector.ts";
 import { type Cluster, type KubeObject, NAMESPACES, type Watch } from "../cluster/port.ts";
-import type { Log } from "../telemetry/log.ts";
-import { healthInLog } from "./followed.ts";
+import type { WatchHealth } from "./watch-health.ts";
 
 const NONE: Labels = {};
 
 export class NamespaceLabels {
   readonly #cluster: Cluster;
-  readonly #log: Log;
+  readonly #health: WatchHealth;
   readonly #changed: () => void;
   #watch: Watch | undefined;
   #known: Map<string, Labels> | undefined;
   #problem: string | undefined;
 
-  constructor(cluster: Cluster, log: Log, changed: () => void) {
+  constructor(cluster: Cluster, health: WatchHealth, changed: () => void) {
     this.#cluster = cluster;
-    this.#log = log;
+    this.#health = health;
     this.#changed = changed;
   }
 
@@ -34,7 +33,7 @@ export class NamespaceLabels {
     if (!wanted) this.stop();
     if (!wanted || this.#watch !== undefined) return;
     const keep = ({ metadata: { labels = NONE } }: KubeObject): Labels => labels;
-    const said = healthInLog(this.#log, "namespaces");
+    const said = this.#health.of("namespaces");
     this.#watch = this.#cluster.watch({ type: NAMESPACES }, keep, {
       snapshot: (namespaces) => {
         this.#known = new Map(namespaces);
