@@ -253,16 +253,10 @@ spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
       const own = { apiVersion: "v1", kind: "Namespace", metadata: { name: "overland-system" } };
       await api.put(own, slice("shown-4", "shown", ["r1n2"]));
       await api.apply(written);
-      const shown = async () =>
-        await api.kubectl(
-          "get",
-          "service",
-          "-n",
-          "shop",
-          "shown",
-          "-o",
-          "jsonpath={.status.loadBalancer.ingress[*].ip}",
-        );
+      const shown = (name = "shown") => {
+        const path = "jsonpath={.status.loadBalancer.ingress[*].ip}";
+        return api.kubectl("get", "service", "-n", "shop", name, "-o", path);
+      };
       const address = await eventually("it has one of the pool", 30, async () => {
         expect(await shown()).toMatch(/^198\.18\.0\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])$/);
         return await shown();
@@ -276,6 +270,20 @@ spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
       await eventually("nobody else gets it, and an event says why", 30, async () =>
         /greedy.*address .* is used by/.test(await api.kubectl("get", "events", "-n", "shop")),
       );
+      const six = { ...written.spec, ipFamilies: ["IPv6"] };
+      await api.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+      await api.apply({ ...written, metadata: { ...metadata, name: "six" }, spec: six });
+      await lab.apply(`apiVersion: overland.dev/v1
+kind: IPPool
+metadata: {name: blue}
+spec: {cidr: "fd00:98::40/122", allowedUses: [LoadBalancer], namespaceSelector: team == 'blue'}
+`);
+      await eventually("another namespace's pool is not for it", 30, async () =>
+        /six.*namespaceSelector team == 'blue'.*does not match/.test(await api.kubectl("get", "events", "-n", "shop")),
+      );
+      expect(await shown("six")).toBe("");
+      await api.kubectl("label", "namespace", "shop", "team=blue");
+      await eventually("with the label it is", 30, async () => /^fd00:98::[4-7]/.test(await shown("six")));
       await api.kubectl("delete", "service", "-n", "shop", "shown");
       await goes(`${address}/32`);
       const check = await lab.overland(["ipam", "check"]);

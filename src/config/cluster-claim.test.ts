@@ -1,4 +1,5 @@
 /** Two clusters that come to one store, in any order and at one time: one has it, and the other one says whose it is. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "@jest/globals";
 import { MemoryStore } from "../../ipam/memory-store.ts";
 import { CLUSTER_KEY, ClusterClaim, recordedCluster } from "./cluster-claim.ts";
@@ -14,6 +15,7 @@ function of(store: MemoryStore, identity: () => Promise<string | undefined>) {
     isDenied: (error) => error === DENIED,
     error: (problem) => said.push(problem),
     patienceMs: 20,
+    retryMs: 5,
   });
   return { claim, said };
 }
@@ -61,6 +63,43 @@ it.each([
   expect(one.said).toEqual(said);
   expect(await store.get([CLUSTER_KEY])).toEqual([undefined]);
 });
+
+it("that is found out late is said, and over when it is put right", async () => {
+  const store = new MemoryStore();
+  await of(store, async () => "a").claim.settle();
+  let uid: string | undefined;
+  const late = of(store, () => (uid === undefined ? Promise.reject(new Error("HTTP 500")) : Promise.resolve(uid)));
+  await late.claim.settle();
+  expect(late.claim).toMatchObject({ state: "not known", problem: undefined });
+  uid = "b";
+  await eventually(() => late.claim.state === "another's");
+  uid = "a";
+  await eventually(() => late.claim.state === "free");
+  expect([late.claim.problem, late.said.length]).toEqual([undefined, 1]);
+});
+
+it("waits for an etcd that is away, and says so", async () => {
+  const store = new MemoryStore();
+  const { claim, said } = of(store, async () => "a");
+  const client = store.anotherClient();
+  client.interfere = () => "refuse";
+  const waiting = new ClusterClaim({
+    ...{ store: client, by: "the agent of r1n1", identity: async () => "a", isDenied: () => false, retryMs: 5 },
+    error: (problem) => said.push(problem),
+  });
+  const settled = waiting.settle();
+  await eventually(() => said.length === 1);
+  expect([waiting.state, said[0]]).toEqual(["not known", expect.stringContaining("etcd does not answer")]);
+  client.interfere = () => undefined;
+  await settled;
+  expect(waiting).toMatchObject({ state: "free", problem: undefined });
+  claim.stop();
+});
+
+async function eventually(what: () => boolean): Promise<void> {
+  for (const end = performance.now() + 30_000; performance.now() < end; await sleep(5)) if (what()) return;
+  throw new Error(`not in time: ${String(what)}`);
+}
 
 it.each(["", "[]", "null", '{"uid": 5}'])("what is recorded as %j is nobody's own", async (value) => {
   const store = new MemoryStore();

@@ -31,6 +31,7 @@ export interface ClaimPorts {
   isDenied(error: unknown): boolean;
   error(problem: string): void;
   readonly patienceMs?: number;
+  readonly retryMs?: number;
 }
 
 /** What is recorded, from now on if nothing was. Throws StoreUnavailable. */
@@ -76,6 +77,10 @@ export class ClusterClaim {
     this.#ports = ports;
   }
 
+  get #retryMs(): number {
+    return this.#ports.retryMs ?? RETRY_MS;
+  }
+
   /** One attempt. Rejects with StoreUnavailable alone. */
   async look(): Promise<void> {
     const { store, by, isDenied } = this.#ports;
@@ -112,7 +117,7 @@ export class ClusterClaim {
       if (this.state === "not known" && !isAway) return this.#later();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        this.#again = setTimeout(resolve, RETRY_MS);
+        this.#again = setTimeout(resolve, this.#retryMs);
       });
     }
   }
@@ -128,7 +133,7 @@ export class ClusterClaim {
       await this.look().catch(() => undefined);
       if (this.state !== "free" && !this.#stopped) this.#later();
     };
-    this.#again = setTimeout(() => void look(), RETRY_MS).unref();
+    this.#again = setTimeout(() => void look(), this.#retryMs).unref();
   }
 
   /** Rejects as it does, or when the API server is silent for too long. */
