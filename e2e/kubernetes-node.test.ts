@@ -2,7 +2,6 @@
  * Agents on a Kubernetes API server: what the Node and the pods there say reaches peers and pods, what the agent knows
  * reaches the Node, and without the server everything that runs goes on.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "@jest/globals";
 import type { NodeStatus } from "../src/lab/status.ts";
 import { agentView, settled } from "./harness/agent.ts";
@@ -18,7 +17,6 @@ import {
   removeSandbox,
   type Sandbox,
 } from "./harness/cni.ts";
-import { must } from "./harness/command.ts";
 import { handles } from "./harness/etcd.ts";
 import { ScenarioLab } from "./harness/lab.ts";
 import { LabApiServer } from "./harness/lab-api-server.ts";
@@ -204,12 +202,7 @@ async function account(...rules: readonly object[]): Promise<string> {
   const subjects = [{ kind: "ServiceAccount", name: "reader", namespace: "overland-system" }];
   await api.put({ apiVersion, kind: "ClusterRole", metadata, rules });
   await api.put({ apiVersion, kind: "ClusterRoleBinding", metadata, roleRef, subjects });
-  const asked = ["-d", JSON.stringify({ serviceAccount: "overland-system/reader" }), "http://control/users"];
-  const answer = await must(["curl", "-sSf", "--noproxy", "*", "--unix-socket", api.control, ...asked]);
-  const { token } = JSON.parse(answer) as { token: string };
-  const file = `${lab.plan.directory}/reader.kubeconfig`;
-  writeFileSync(file, readFileSync(api.kubeconfig, "utf8").replace(/token: \S+/, `token: ${token}`));
-  return file;
+  return api.server.kubeconfigOf("reader", await api.server.serviceAccount("overland-system/reader"));
 }
 
 describe("without the right to write to Nodes", () => {

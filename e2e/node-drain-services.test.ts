@@ -108,12 +108,20 @@ describe("a service on two nodes", () => {
       await goes("tor1", "r1n1");
       await always("no further", 8, async () => /"phase":"waiting"/.test(await status("r1n2")));
       await settled(lab.node("r1n2"));
+      expect(await metrics("r1n2")).toMatch(/^overland_drain_phase\{phase="waiting"\} 1$/m);
+      expect(await metrics("r1n2")).toMatch(/^overland_service_routes\{family="ipv4-unicast"\} 0$/m);
       await api.kubectl("uncordon", "r1n2");
       await goes("tor1", "r1n1", "r1n2");
+      expect(await metrics("r1n2")).toMatch(/^overland_drain_phase\{phase="serving"\} 1$/m);
+      expect(await metrics("r1n2")).toMatch(/^overland_service_routes\{family="ipv4-unicast"\} [1-9]\d*$/m);
+      expect(await metrics("r1n2")).toMatch(/^overland_services_followed 1$/m);
     },
     90,
   );
 });
+
+const metrics = (name: string) =>
+  must(["curl", "-sSf", "--unix-socket", lab.node(name).socket, "http://overland/metrics"]);
 
 async function status(name: string): Promise<string> {
   const { stdout } = await lab.overland(["node", "status", "--socket", lab.node(name).socket, "-o", "json"]);

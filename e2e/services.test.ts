@@ -4,7 +4,7 @@
  */
 import { describe, expect } from "@jest/globals";
 import { agentView, settled } from "./harness/agent.ts";
-import { must } from "./harness/command.ts";
+import { must, run } from "./harness/command.ts";
 import { ip, ScenarioLab } from "./harness/lab.ts";
 import { LabApiServer, service, slice } from "./harness/lab-api-server.ts";
 import { end, processIn, startAgain, startIn } from "./harness/processes.ts";
@@ -58,6 +58,15 @@ const goes = (prefix: string, ...nodes: readonly string[]) =>
     return true;
   });
 
+/** What the nodes of rack 1 counted of packets to services that do not exist. */
+async function droppedInRack1(protocol: "ip" | "ip6"): Promise<number> {
+  const counts = ["r1n1", "r1n2"].map(async (name) => {
+    const rules = await must(["nft", "list", "ruleset"], { netns: lab.node(name).netns });
+    return Number(new RegExp(`${protocol} daddr @service-ranges.* packets (\\d+) `).exec(rules)?.[1]);
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
+
 const host = (address: string) => `${address}/${address.includes(":") ? 128 : 32}`;
 
 describe("services", () => {
@@ -81,6 +90,28 @@ describe("services", () => {
     },
     120,
   );
+
+  lab.proof("that do not exist end a packet to their range at the first node, and it does not loop", async () => {
+    const vm = lab.netns("vm1");
+    for (const [address, protocol] of [
+      ["10.96.0.200", "ip"],
+      ["fd00:96::200", "ip6"],
+    ] as const) {
+      const { stdout } = await run(["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", address], { netns: vm });
+      expect(stdout).toContain(" 0 received");
+      expect(stdout).not.toMatch(/Time to live exceeded|Time exceeded/);
+      expect(await droppedInRack1(protocol)).toBe(3);
+    }
+    const { netns } = lab.node("r1n1");
+    await must(["nft", "add table ip proxy; add chain ip proxy out { type nat hook output priority -100 ; }"], {
+      netns,
+    });
+    await must(["nft", `add rule ip proxy out ip daddr 10.96.0.201 dnat to ${lab.node("r1n2").addresses[0]}`], {
+      netns,
+    });
+    await reaches(netns, ["10.96.0.201"]);
+    await must(["nft", "delete table ip proxy"], { netns });
+  });
 
   lab.proof(
     "of externalTrafficPolicy Local are announced alone where they have endpoints, each family its own",
@@ -222,16 +253,10 @@ spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
       const own = { apiVersion: "v1", kind: "Namespace", metadata: { name: "overland-system" } };
       await api.put(own, slice("shown-4", "shown", ["r1n2"]));
       await api.apply(written);
-      const shown = async () =>
-        await api.kubectl(
-          "get",
-          "service",
-          "-n",
-          "shop",
-          "shown",
-          "-o",
-          "jsonpath={.status.loadBalancer.ingress[*].ip}",
-        );
+      const shown = (name = "shown") => {
+        const path = "jsonpath={.status.loadBalancer.ingress[*].ip}";
+        return api.kubectl("get", "service", "-n", "shop", name, "-o", path);
+      };
       const address = await eventually("it has one of the pool", 30, async () => {
         expect(await shown()).toMatch(/^198\.18\.0\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])$/);
         return await shown();
@@ -245,6 +270,20 @@ spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
       await eventually("nobody else gets it, and an event says why", 30, async () =>
         /greedy.*address .* is used by/.test(await api.kubectl("get", "events", "-n", "shop")),
       );
+      const six = { ...written.spec, ipFamilies: ["IPv6"] };
+      await api.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+      await api.apply({ ...written, metadata: { ...metadata, name: "six" }, spec: six });
+      await lab.apply(`apiVersion: overland.dev/v1
+kind: IPPool
+metadata: {name: blue}
+spec: {cidr: "fd00:98::40/122", allowedUses: [LoadBalancer], namespaceSelector: team == 'blue'}
+`);
+      await eventually("another namespace's pool is not for it", 30, async () =>
+        /six.*namespaceSelector team == 'blue'.*does not match/.test(await api.kubectl("get", "events", "-n", "shop")),
+      );
+      expect(await shown("six")).toBe("");
+      await api.kubectl("label", "namespace", "shop", "team=blue");
+      await eventually("with the label it is", 30, async () => /^fd00:98::[4-7]/.test(await shown("six")));
       await api.kubectl("delete", "service", "-n", "shop", "shown");
       await goes(`${address}/32`);
       const check = await lab.overland(["ipam", "check"]);
@@ -262,6 +301,7 @@ spec: {cidr: 198.18.0.64/26, blockSize: 28, allowedUses: [LoadBalancer]}
     );
     await goes(CLUSTER[4]);
     await goes("10.96.0.101/32");
+    expect(await must(["nft", "list", "tables"], { netns: lab.node("r1n1").netns })).toBe("");
     await api.stop();
   });
 });

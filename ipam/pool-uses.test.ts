@@ -30,11 +30,7 @@ describe("namespaceSelector", () => {
       (await node.assign(requestOf(handle, [4, 6], { namespaceLabels: { team } }))).map(({ pool }) => pool);
     expect(await pools("a", "blue")).toEqual(["blue", "not-red"]);
     await expect(pools("b", "red")).rejects.toEqual(
-      refusal(
-        "no-pool",
-        false,
-        /blue .* has namespaceSelector team == 'blue', which the pod's namespace does not match/,
-      ),
+      refusal("no-pool", false, /blue .* has namespaceSelector team == 'blue', which the namespace does not match/),
     );
   });
 

@@ -82,13 +82,18 @@ function whyNotOnNode({ nodeSelector }: Pool, labels: Labels): string | undefine
     : `has nodeSelector ${nodeSelector}, which this node does not match`;
 }
 
-function whyNotFor({ namespaceSelector }: Pool, labels: Labels | undefined): string | undefined {
-  if (["", "all()"].includes(namespaceSelector.trim())) return undefined;
+export function selectsNamespaces({ namespaceSelector }: Pool): boolean {
+  return !["", "all()"].includes(namespaceSelector.trim());
+}
+
+function whyNotFor(pool: Pool, labels: Labels | undefined): string | undefined {
+  const { namespaceSelector } = pool;
+  if (!selectsNamespaces(pool)) return undefined;
   const has = `has namespaceSelector ${namespaceSelector}`;
   if (labels === undefined) return `${has}, and the request tells no labels of a namespace: only Kubernetes has them`;
   const parsed = parseSelector(namespaceSelector);
   if ("error" in parsed) return `has a faulty namespaceSelector ${JSON.stringify(namespaceSelector)}: ${parsed.error}`;
-  return matches(parsed.selector, labels) ? undefined : `${has}, which the pod's namespace does not match`;
+  return matches(parsed.selector, labels) ? undefined : `${has}, which the namespace does not match`;
 }
 
 /** The pool that a request means by a name or by a CIDR in any spelling of it. */

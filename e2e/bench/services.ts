@@ -3,7 +3,6 @@
  * with a large cluster's services and slices known to the agent and others of them changing meanwhile.
  */
 import { readFileSync } from "node:fs";
-import { request } from "node:http";
 import { parseArgs } from "node:util";
 import type { LabStatus, NodeStatus } from "../../src/lab/status.ts";
 import { agentView, settled } from "../harness/agent.ts";
@@ -50,7 +49,7 @@ async function main(): Promise<number> {
     await api.start();
     return await measure(wanted, plan, api);
   } finally {
-    if (api.isRunning) await api.stop();
+    await api.stop();
     await lab("down");
   }
 }
@@ -75,7 +74,7 @@ async function measure(wanted: Settings, plan: LabStatus, api: LabApiServer): Pr
   try {
     for (let n = 0; n < wanted.changes; n++) {
       const asked = performance.timeOrigin + performance.now();
-      await put(api, [watchedSlice(n, node.name)]);
+      await api.put(...[watchedSlice(n, node.name)]);
       const heard = await wire.after(asked, PATIENCE_MS);
       if (heard === undefined) throw new Error(`change ${n} was not on the wire within ${PATIENCE_MS} ms`);
       times.push(heard - asked);
@@ -100,19 +99,7 @@ async function otherChanges(api: LabApiServer, { services, slices, rate }: Setti
     turn++;
     changed.push(otherSlice((turn * 31) % services, turn % slices, turn));
   }
-  await put(api, changed).catch((error: Error) => console.error(error.message));
-}
-
-/** Without a process of its own: starting one would be measured too. */
-function put(api: LabApiServer, objects: readonly object[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: api.control, path: "/load", method: "POST" }, (answer) => {
-      answer.resume();
-      answer.on("end", () => (answer.statusCode === 200 ? resolve() : reject(new Error(`HTTP ${answer.statusCode}`))));
-    });
-    asked.on("error", reject);
-    asked.end(objects.map((object) => `${JSON.stringify(object)}\n`).join(""));
-  });
+  await api.put(...changed).catch((error: Error) => console.error(error.message));
 }
 
 function show(wanted: Settings, times: number[], share: number, rss: number): void {

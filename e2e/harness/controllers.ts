@@ -23,20 +23,25 @@ export class Controllers {
 
   /** With the CustomResourceDefinitions as an operator applies them, and controllers with the rights of manifests/. */
   async start(): Promise<void> {
-    this.#server = await ApiServer.start({ netns: this.#netns, words: ["--keep"] });
+    const address = new URL(this.#lab.plan.etcd.endpoints[0] ?? "").hostname;
+    this.#server = await ApiServer.start({ netns: this.#netns, addresses: [address], words: ["--keep"] });
     await this.server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     await this.install();
-    // As the kustomization does it, whose language old kubectls do not know.
-    const access = readFileSync(`${MANIFESTS}/base/controller-access.yaml`, "utf8");
-    const input = access.replace(/- kind: ServiceAccount\n( +)/g, `$&namespace: ${NAMESPACE}\n$1`);
-    await this.server.mustKubectl(["apply", "-n", NAMESPACE, "-f", "-"], { input });
-    const token = await this.server.serviceAccount(`${NAMESPACE}/overland-controller`);
-    this.#kubeconfig = this.server.kubeconfigOf("controller", token);
+    this.#kubeconfig = await this.accountOf("controller");
     for (let i = 0; i < 2; i++) this.#startController(i);
     await eventually("one controller is active, the other waits", 30, async () => {
       const said = await Promise.all([this.ready(0), this.ready(1)]);
       return said.includes("ok: active\n") && said.includes("ok: standby\n");
     });
+  }
+
+  /** A kubeconfig with the rights of manifests/, and no others. */
+  async accountOf(program: "agent" | "controller"): Promise<string> {
+    // As the kustomization does it, whose language old kubectls do not know.
+    const access = readFileSync(`${MANIFESTS}/base/${program}-access.yaml`, "utf8");
+    const input = access.replace(/- kind: ServiceAccount\n( +)/g, `$&namespace: ${NAMESPACE}\n$1`);
+    await this.server.mustKubectl(["apply", "-n", NAMESPACE, "-f", "-"], { input });
+    return this.server.kubeconfigOf(program, await this.server.serviceAccount(`${NAMESPACE}/overland-${program}`));
   }
 
   get server(): ApiServer {

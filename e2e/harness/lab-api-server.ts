@@ -1,90 +1,72 @@
-/** The API server of e2e/kubernetes beside a lab's etcd, where every node reaches it; and agents that know it. */
+/** The API server beside a lab's etcd, where every node reaches it; and agents that know it. */
 import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { LabStatus } from "../../src/lab/status.ts";
-import { must } from "./command.ts";
-import { end, type Process, processesIn, processIn, startAgain, startIn } from "./processes.ts";
-import { NODE } from "./program.ts";
-import { eventually } from "./wait.ts";
+import { ApiServer } from "./api-server.ts";
+import { end, processIn, startAgain } from "./processes.ts";
 
-const PROGRAM = fileURLToPath(new URL("../kubernetes/api-server.ts", import.meta.url));
-const PORT = "6443";
+const PORT = 6443;
 
 export class LabApiServer {
   readonly #lab: () => LabStatus;
+  #server: ApiServer | undefined;
 
   constructor(lab: () => LabStatus) {
     this.#lab = lab;
   }
 
+  get server(): ApiServer {
+    if (this.#server === undefined) throw new Error("the lab's API server was not started");
+    return this.#server;
+  }
+
   get kubeconfig(): string {
-    return `${this.#directory}/kubeconfig`;
+    return this.server.kubeconfig;
   }
 
-  /** The socket of its tests' way in. */
-  get control(): string {
-    return `${this.#directory}/control.sock`;
-  }
-
-  get process(): Process {
-    return processIn(this.#netns, "api-server.ts", this.#directory);
-  }
-
-  /** What was there before is there again. */
+  /** What was there before is there again. The words are those of the first start. */
   async start(...words: readonly string[]): Promise<void> {
-    mkdirSync(this.#directory, { recursive: true });
-    const [endpoint = ""] = this.#lab().etcd.endpoints;
-    const address = new URL(endpoint).hostname;
-    const command = [NODE, PROGRAM, "--dir", this.#directory, "--address", address, "--port", PORT, "--keep", ...words];
-    startIn(this.#netns, command, `${this.#lab().log}/api-server.log`);
-    await eventually("the API server answers", 20, async () => (await this.kubectl("get", "--raw", "/version")) !== "");
-  }
-
-  async stop(): Promise<void> {
-    await end(this.process, "SIGKILL");
-  }
-
-  /** Makes or replaces an object, status and all, as whoever looks after it would. */
-  async put(...objects: readonly object[]): Promise<void> {
-    const lines = objects.map((object) => `${JSON.stringify(object)}\n`).join("");
-    const socket = ["--unix-socket", this.control, "http://control/load"];
-    await must(["curl", "-sS", "--fail-with-body", "--noproxy", "*", ...socket, "--data-binary", "@-"], {
-      input: lines,
+    if (this.#server !== undefined) return await this.#server.startAgain();
+    const { etcd, directory: lab } = this.#lab();
+    const directory = `${lab}/kubernetes`;
+    mkdirSync(directory, { recursive: true });
+    const addresses = [new URL(etcd.endpoints[0] ?? "").hostname];
+    this.#server = await ApiServer.start({
+      netns: etcd.netns,
+      addresses,
+      port: PORT,
+      directory,
+      words: ["--keep", ...words],
     });
   }
 
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+  }
+
+  /** Makes or replaces objects, status and all, as whoever looks after them would. */
+  put(...objects: readonly object[]): Promise<void> {
+    return this.server.put(...objects);
+  }
+
   /** As a client does, with all the API server's checks. */
-  async apply(object: object): Promise<void> {
-    const command = ["kubectl", "--kubeconfig", this.kubeconfig, "apply", "-f", "-"];
-    await must(command, { netns: this.#netns, input: JSON.stringify(object) });
+  apply(...objects: readonly object[]): Promise<string> {
+    return this.server.apply(...objects);
   }
 
   kubectl(...words: readonly string[]): Promise<string> {
-    return must(["kubectl", "--kubeconfig", this.kubeconfig, ...words], { netns: this.#netns });
+    return this.server.mustKubectl(words);
   }
 
   /** Every agent of the lab again, told of this API server. */
-  async tellAgents(): Promise<void> {
+  async tellAgents(kubeconfig = this.kubeconfig): Promise<void> {
     const nodes = this.#lab().nodes;
     await Promise.all(
       nodes.map(async (node) => {
         const former = processIn(node.netns, "agent", "--config");
         await end(former, "SIGTERM");
-        startAgain(former, `${this.#lab().log}/${node.name}-kubernetes.log`, "--kubeconfig", this.kubeconfig);
+        startAgain(former, `${this.#lab().log}/${node.name}-kubernetes.log`, "--kubeconfig", kubeconfig);
       }),
     );
-  }
-
-  get isRunning(): boolean {
-    return processesIn(this.#netns, "api-server.ts", this.#directory).length > 0;
-  }
-
-  get #netns(): string {
-    return this.#lab().etcd.netns;
-  }
-
-  get #directory(): string {
-    return `${this.#lab().directory}/kubernetes`;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The composition root: the one place that knows every part of the agent and says who tells whom.
  *
- *   resources (etcd) ── peers, pools, labels ──> routing, pods, masquerade
+ *   resources (etcd) ── peers, pools, labels ──> routing, pods, packet rules
  *   Services, EndpointSlices (Kubernetes) ──> services ── addresses ──> routing: networks to announce
  *   pods ── blocks, borrowed addresses ──> routing: networks to announce, blackholes
  *   CNI plugin ── ADD, DEL, CHECK ──> pods          operators ── status, routes ──> all
@@ -30,14 +30,15 @@ import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
-import { Configuration } from "./configuration.ts";
+import { agentMetrics } from "./agent-metrics.ts";
+import { Configuration, type Configured } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
-import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
-import { MasqueradeRules } from "./masquerade-rules.ts";
+import { firstLook, followKubernetes, kubernetesSays, lastLook, movablePods } from "./kubernetes.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
+import { NodePacketRules } from "./packet-rules.ts";
 import { Passwords } from "./passwords.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { peerConfigs, speakerSettings } from "./peers.ts";
@@ -104,7 +105,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     install: true,
     listenCure: "set listenPort in BGPConfiguration",
   });
-  const masquerade = new MasqueradeRules(log);
+  const packetRules = new NodePacketRules(log);
   const networkList = new NetworkListFile(config.cni, log.child({ part: "cni" }));
   let loaded = false;
   // Sessions wait for the blocks: a peer must not hear of an empty node first, and drop what it kept for us.
@@ -150,11 +151,12 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     pods: () => movablePods(pods.attachments(), kubernetes?.pods),
     changed() {
       const { current } = configuration;
-      if (current !== undefined) services.configure(current, drain.servicesWithdrawn);
+      if (current !== undefined) configureServices(current);
       update();
     },
   });
   const kubernetes = followKubernetes(cluster, {
+    store,
     nodeName: config.nodeName,
     log: log.child({ part: "kubernetes" }),
     changed(node) {
@@ -180,6 +182,10 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     announce: ({ announced, withdrawn }) => routing.announceBeside(announced, withdrawn),
     settled: () => update(),
   });
+  const configureServices = (configured: Configured) => {
+    services.configure(configured, drain.servicesWithdrawn);
+    packetRules.set(configured, drain.servicesWithdrawn);
+  };
   const configuration = new Configuration({
     config,
     store,
@@ -187,15 +193,15 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
     changed(configured) {
       pods.configure(configured);
-      masquerade.set(configured);
       routing.leaveAlone(allServiceRanges(configured.node.services));
-      services.configure(configured, drain.servicesWithdrawn);
+      configureServices(configured);
       passwords.follow(configured.node.peers);
       peerRoutes.set(configured.node.peers);
       update();
     },
   });
-  const notReady = () => [...configuration.notReady, ...pods.notReady, ...services.notReady, ...routing.notReady()];
+  const notReady = () =>
+    [kubernetesSays(kubernetes), configuration, pods, services].flatMap((it) => it.notReady).concat(routing.notReady());
   const status = () =>
     nodeStatus({
       node: config.nodeName,
@@ -203,9 +209,9 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       startedAt,
       notReady: notReady(),
       kept: handover.types(),
-      problems: [configuration, passwords, peerRoutes, masquerade, pods, networkList, services]
+      problems: [configuration, passwords, peerRoutes, packetRules, pods, networkList, services]
         .flatMap(({ problems }) => problems)
-        .concat(handover.problems(performance.now()), kubernetesProblems(kubernetes)),
+        .concat(handover.problems(performance.now()), kubernetesSays(kubernetes).problems),
       drain: drain.status(pods.count),
       neighbors: routing.speaker.neighbors,
       blocks: pods.allocator.blocks().map(({ cidr }) => cidr),
@@ -213,7 +219,8 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       installed: routing.kernel?.installed ?? 0,
       wall: (monotonic) => new Date(routing.wall(monotonic)).toISOString(),
     });
-  const routes = speakerRoutes({ routing, version, status, notReady });
+  const metrics = () => agentMetrics({ drain: drain.status(pods.count), services: services.announced, pods });
+  const routes = speakerRoutes({ routing, version, status, notReady, metrics });
   return {
     socketRoutes: {
       ...servicePages(services, routes.socket),
@@ -249,6 +256,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       passwords.stop();
       pods.stop();
       services.stop();
+      kubernetes?.claim.stop();
       await kubernetes?.node.stop();
       kubernetes?.pods.stop();
       cluster?.close();

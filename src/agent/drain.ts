@@ -21,7 +21,8 @@ export interface DrainRequest {
  * `announcing`: everything, as a last resort; `waiting`: no service addresses, pods still leave; `withdrawn`: nothing;
  * `down`: the sessions are shut down.
  */
-export type DrainPhase = "serving" | "announcing" | "waiting" | "withdrawn" | "down";
+export const DRAIN_PHASES = ["serving", "announcing", "waiting", "withdrawn", "down"] as const;
+export type DrainPhase = (typeof DRAIN_PHASES)[number];
 
 /** Until the peers' routes point elsewhere, and what was sent here before has come. */
 const WITHDRAWN_MS = 5_000;

@@ -167,7 +167,7 @@ describe("a pool with a namespaceSelector", () => {
     expect(addresses(await add())).toEqual([expect.stringMatching(/^10\.246\./)]);
     namespace({}, { team: "red" });
     await sleep(0);
-    expect(text(await add({}, { ifName: "eth1" }))).toMatch(/namespaceSelector team == 'blue', which the pod's name/);
+    expect(text(await add({}, { ifName: "eth1" }))).toMatch(/namespaceSelector team == 'blue', which the name/);
   });
 });
 

@@ -1,13 +1,18 @@
 /** What the agent follows in Kubernetes, put together: nothing at all where there is no cluster. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Store } from "../../ipam/store.ts";
+import { clusterIdentity, isDenied } from "../cluster/identity.ts";
 import type { Cluster } from "../cluster/port.ts";
 import type { Attachment } from "../cni/attachments.ts";
+import { ClusterClaim } from "../config/cluster-claim.ts";
 import { KubernetesNode, type KubernetesNodeOptions } from "./kubernetes-node.ts";
 import { KubernetesPods } from "./kubernetes-pods.ts";
 
 export interface Kubernetes {
   readonly node: KubernetesNode;
   readonly pods: KubernetesPods;
+  /** Whether etcd is this cluster's. */
+  readonly claim: ClusterClaim;
 }
 
 /** How long a start waits for what Kubernetes says of the node and its pods: with it, what is done first is right. */
@@ -19,20 +24,29 @@ const LAST_LOOK_STEP_MS = 20;
 
 export function followKubernetes(
   cluster: Cluster | undefined,
-  options: Omit<KubernetesNodeOptions, "cluster">,
+  options: Omit<KubernetesNodeOptions, "cluster"> & { readonly store: Store },
 ): Kubernetes | undefined {
   if (cluster === undefined) return undefined;
-  const { nodeName, log } = options;
+  const { nodeName, log, store } = options;
   return {
     node: new KubernetesNode({ ...options, cluster }),
     pods: new KubernetesPods({ cluster, nodeName, log }),
+    claim: new ClusterClaim({
+      store,
+      by: `the agent of ${nodeName}`,
+      identity: () => clusterIdentity(cluster),
+      isDenied,
+      error: (problem) => log.error(problem),
+    }),
   };
 }
 
+/** Until then nothing is written to etcd: it may be another cluster's, and then this goes on until it is not. */
 export async function firstLook(kubernetes: Kubernetes | undefined): Promise<void> {
   if (kubernetes === undefined) return;
-  const { node, pods } = kubernetes;
+  const { node, pods, claim } = kubernetes;
   await Promise.race([Promise.all([node.firstLook, pods.firstLook]), sleep(FIRST_LOOK_MS, undefined, { ref: false })]);
+  await claim.settle();
 }
 
 /**
@@ -57,6 +71,12 @@ export function movablePods(attachments: readonly Attachment[], pods: Kubernetes
   return [...new Set(names)].sort();
 }
 
-export function kubernetesProblems(kubernetes: Kubernetes | undefined): readonly string[] {
-  return kubernetes === undefined ? [] : [...kubernetes.node.problems, ...kubernetes.pods.problems];
+export function kubernetesSays(kubernetes: Kubernetes | undefined) {
+  if (kubernetes === undefined) return { problems: [], notReady: [] };
+  const { node, pods, claim } = kubernetes;
+  const words = claim.problem === undefined ? [] : [claim.problem];
+  return {
+    problems: [...words, ...node.problems, ...pods.problems],
+    notReady: claim.state === "another's" ? words : [],
+  };
 }

@@ -168,6 +168,21 @@ describe("the password of a peer", () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it("outlives the agent too when a peer asks for it long after its Secret was read", async () => {
+    const cluster = new MemoryCluster();
+    cluster.put(SECRETS, secret("bgp", { tor: "one", mesh: "two" }));
+    const { passwords } = passwordsOn(cluster);
+    passwords.follow([peer("tor", TOR)]);
+    await settle();
+    const mesh: SecretKey = { name: "bgp", key: "mesh" };
+    passwords.follow([peer("tor", TOR), peer("r1n2", mesh)]);
+    const { passwords: next } = passwordsOn(new Silent());
+    next.follow([peer("tor", TOR), peer("r1n2", mesh)]);
+    expect([next.of(TOR), next.of(mesh)]).toEqual([{ value: "one" }, { value: "two" }]);
+    // Nothing is forgotten by one who was told nothing.
+    expect(passwordsOn(new Silent()).passwords.of(mesh)).toEqual({ value: "two" });
+  });
+
   it.each(["", "{", "[]", '{"overland-system/bgp": {"tor": 1}}', '{"overland-system/bgp": null}'])(
     "is not taken from a file of %j",
     (text) => {

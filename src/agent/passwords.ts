@@ -84,6 +84,10 @@ export class Passwords {
     if (cluster !== undefined) {
       for (const name of names) if (!this.#followed.has(name)) this.#follow(cluster, name);
     }
+    // Another key of a Secret that was read already: nothing more will be told of it. Not before all are read: what is
+    // kept is all there is then.
+    const followed = [...this.#followed.values()];
+    if (followed.length > 0 && followed.every(({ read }) => read)) this.#keep();
     this.#say();
   }
 

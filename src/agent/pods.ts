@@ -17,6 +17,7 @@ import { type CniAnswer, serveCni } from "../cni/serve.ts";
 import { listLinks } from "../kernel/links.ts";
 import { PodNetwork } from "../kernel/pod-wiring.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Reclaimed } from "./agent-metrics.ts";
 import { type Configured, uplinkMtu } from "./configuration.ts";
 import type { KubernetesPods } from "./kubernetes-pods.ts";
 import { type ReclaimTerms, Reconciler } from "./reconcile.ts";
@@ -89,6 +90,11 @@ export class Pods {
   /** What this node goes on without, and what it found, in words. */
   get problems(): readonly string[] {
     return [...this.#unreadable(), ...this.#reconciler.problems()];
+  }
+
+  /** What reconciliation has taken back. */
+  get reclaimed(): Readonly<Reclaimed> {
+    return this.#reconciler.reclaimed;
   }
 
   attachments(): readonly Attachment[] {

@@ -108,6 +108,7 @@ it("frees what an ADD was given that a crash cut short, after the grace time, an
   await pass(reconciler, 60_000);
   expect(await handles()).toEqual([]);
   expect(await auditOf(store)).toEqual([]);
+  expect(reconciler.reclaimed).toEqual({ address: 2, block: 0, interface: 0, pod: 0 });
   const [line] = said("a leaked address is freed");
   expect(JSON.parse(line as string)).toMatchObject({
     addresses: ["10.244.0.0", "fd00:244::"].map(expect.stringContaining),
@@ -154,6 +155,7 @@ it("removes an interface that no attachment has, then its allocation", async () 
   await pass(reconciler, 80_000);
   expect(await handles()).toEqual([]);
   expect(said("an interface of no pod is removed")).toHaveLength(1);
+  expect(reconciler.reclaimed).toEqual({ address: 2, block: 0, interface: 1, pod: 0 });
 });
 
 it("leaves pods alone when the state directory was lost while they ran, and says so", async () => {
@@ -182,6 +184,7 @@ it("does the DEL that nobody sent when namespace and interface are gone", async 
   await pass(reconciler, 80_000);
   expect([await handles(), context.attachments.all(), context.pending.list()]).toEqual([[], [], []]);
   expect(said("no DEL came for it")).toHaveLength(1);
+  expect(reconciler.reclaimed).toEqual({ address: 0, block: 0, interface: 0, pod: 1 });
 });
 
 it("frees what it borrowed in another node's block", async () => {
@@ -263,6 +266,7 @@ it("goes on when the store was away, and gives back a block that no pool has any
   await reconciler.tick();
   expect([...(await store.listKeys(blocksRoot)), ...(await store.listKeys(affinitiesRoot))]).toEqual([]);
   expect(said("a block goes back to its pool")).toHaveLength(1);
+  expect(reconciler.reclaimed).toMatchObject({ address: 1, block: 1 });
 });
 
 function workload(containerID: string) {

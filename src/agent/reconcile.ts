@@ -17,6 +17,7 @@ import { finishPending } from "../cni/del.ts";
 import { attachmentName } from "../cni/identity.ts";
 import { listLinks } from "../kernel/links.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Reclaimed } from "./agent-metrics.ts";
 import { ClockWatch, jumpText } from "./clock-watch.ts";
 import { HeldHere } from "./held-here.ts";
 import type { KubernetesPods } from "./kubernetes-pods.ts";
@@ -63,6 +64,8 @@ export class Reconciler {
   readonly #lost = new Suspects();
   readonly #clock = new ClockWatch();
   #unrecorded: readonly Attachment[] = [];
+  /** How much was taken back. */
+  readonly reclaimed: Reclaimed = { address: 0, block: 0, interface: 0, pod: 0 };
   #comparedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -112,6 +115,7 @@ export class Reconciler {
       if (due || this.#suspects.count > 0) await this.#compare(now);
       if (this.#options.context.unavailable() !== undefined) return;
       for (const cidr of await allocator.returnBlocks(terms.blockIdleMs)) {
+        this.reclaimed.block++;
         log.info("a block goes back to its pool: it is empty and was not needed", { block: formatPrefix(cidr) });
       }
     } catch (error) {
@@ -169,18 +173,21 @@ export class Reconciler {
     const { allocator, log } = this.#options;
     const { since, handle, containerID, namespace, pod, ifName } = holding;
     const freed = await allocator.release(handle);
+    this.reclaimed.address += freed.length;
     const evidence = { handle, containerID, ifName, namespace, pod, since: new Date(since).toISOString(), why };
     log.warn("a leaked address is freed", { addresses: holding.addresses, found: freed.length, ...evidence });
   }
 
   async #remove({ name, why }: Leftover & { kind: "interface" }): Promise<void> {
     await this.#options.context.network.unwire(name);
+    this.reclaimed.interface++;
     this.#options.log.warn("an interface of no pod is removed", { interface: name, why });
   }
 
   /** The DEL that nobody has sent: it is done as one that came while etcd was away. */
   #writeDown({ attachment, why }: Leftover & { kind: "attachment" }): void {
     const { containerID, ifName, network, namespace, pod, addresses } = attachment;
+    this.reclaimed.pod++;
     this.#options.context.pending.add({ containerID, ifName, plugin: pluginOf(attachment) }, network);
     const what = { containerID, ifName, namespace, pod, addresses: addresses.map(formatAddress), why };
     this.#options.log.warn("a pod that is gone is deleted: no DEL came for it", what);

@@ -68,6 +68,12 @@ export class ServiceRoutes {
     return this.#settled || this.#terms === "" ? [] : ["waiting for the services of the cluster"];
   }
 
+  /** For the metrics. */
+  get announced() {
+    const followed = this.#watches.size === 0 ? undefined : this.#known.size === 2 && this.#health.size === 0;
+    return { routes: this.#services.routes, followed };
+  }
+
   get problems(): string[] {
     const away = [...this.#health].map(([source, words]) => `${source}: ${words}; going on with what is known`);
     const unwritten = this.#writeProblem === undefined ? [] : [this.#writeProblem];

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
+import { MemoryStore } from "../../ipam/memory-store.ts";
 import type { Store } from "../../ipam/store.ts";
 import { readManifests } from "../config/manifest.ts";
+import { resourceKey } from "../config/resource-keys.ts";
 import { applyResources } from "../config/resource-store.ts";
+import { resource } from "../config/resources-for-tests.ts";
+import { changeConfiguration } from "./ipam-configure.ts";
 import { type EtcdUnderTest, overland, startEtcd } from "./program-under-test.ts";
 
 const RESOURCES = `
@@ -70,6 +74,29 @@ default   true             20                 60
   ])("refuses %j", async (words, message) => {
     const { code, stderr } = await overland(["ipam", "configure", ...words], env);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+});
+
+describe("two who change it at the same moment", () => {
+  it("both get what they asked for, and one who is always too late is told so", async () => {
+    const memory = new MemoryStore();
+    const commit = memory.commit.bind(memory);
+    let cooldown = 0;
+    let others = 1;
+    // Before what is tried comes, somebody else has written.
+    memory.commit = async (transaction) => {
+      if (others-- > 0) {
+        const value = JSON.stringify(resource("IPAMConfiguration", "default", { ipCooldownSeconds: ++cooldown }));
+        await commit({ expect: [], put: [{ key: resourceKey("IPAMConfiguration", "default"), value }], delete: [] });
+      }
+      return await commit(transaction);
+    };
+    const { before, after } = await changeConfiguration(memory, { strictAffinity: true });
+    expect(before).toMatchObject({ strictAffinity: false, ipCooldownSeconds: 1 });
+    expect(after).toMatchObject({ strictAffinity: true, ipCooldownSeconds: 1 });
+    others = Number.POSITIVE_INFINITY;
+    const late = changeConfiguration(memory, { maxBlocksPerHost: 5 });
+    await expect(late).rejects.toThrow(/was changed by somebody else again and again/);
   });
 });
 

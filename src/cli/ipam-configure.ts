@@ -1,10 +1,11 @@
 /** `overland ipam configure` and `overland ipam show --show-configuration`: the cluster's IPAMConfiguration. */
-import type { Store } from "../../ipam/store.ts";
-import { faultText } from "../config/fault.ts";
+import type { Entry, Store } from "../../ipam/store.ts";
+import { type Fault, faultText } from "../config/fault.ts";
 import { API_VERSION } from "../config/kinds.ts";
 import type { SourcedResource } from "../config/manifest.ts";
 import type { IPAMConfigurationResource } from "../config/resource.ts";
-import { applyResources, getResources } from "../config/resource-store.ts";
+import { resourceKey } from "../config/resource-keys.ts";
+import { applyResources, readEntries } from "../config/resource-store.ts";
 import { checkDocument } from "../config/schema/document.ts";
 import { IPAM_CONFIGURATION, type IPAMConfigurationSpec } from "../config/schema/ipamconfiguration.ts";
 import { pathText } from "../config/schema/problem.ts";
@@ -13,6 +14,8 @@ import type { OptionValues } from "./options.ts";
 import { withStore } from "./session.ts";
 import { table } from "./table.ts";
 import { print } from "./terminal.ts";
+
+const ATTEMPTS = 10;
 
 type Field = keyof IPAMConfigurationSpec;
 const FIELDS: readonly Field[] = ["strictAffinity", "maxBlocksPerHost", "ipCooldownSeconds"];
@@ -27,7 +30,7 @@ export async function ipamConfigure(options: OptionValues): Promise<void> {
   if (Object.keys(wanted).length === 0) {
     throw new Failure(`say what to change: ${Object.values(FLAGS).join(", ")}`, 2);
   }
-  const { before, after } = await withStore(options, (store) => change(store, wanted));
+  const { before, after } = await withStore(options, (store) => changeConfiguration(store, wanted));
   const changes = FIELDS.filter((field) => before[field] !== after[field]);
   if (options["output"] === "json") {
     const changed = Object.fromEntries(changes.map((field) => [field, { from: before[field], to: after[field] }]));
@@ -38,7 +41,7 @@ export async function ipamConfigure(options: OptionValues): Promise<void> {
 }
 
 export async function showConfiguration(options: OptionValues): Promise<void> {
-  const { spec } = await withStore(options, configurationIn);
+  const { spec } = (await withStore(options, recordIn)).resource;
   if (options["output"] === "json") return print(`${JSON.stringify(spec, null, 2)}\n`);
   const columns = [
     { title: "PROPERTY", cell: (field: Field) => field },
@@ -61,8 +64,23 @@ function wholeNumber(field: Field, text: string): number {
   return Number(text);
 }
 
-async function change(store: Store, wanted: Partial<Record<Field, boolean | number>>) {
-  const before = await configurationIn(store);
+/** Two people at the same moment: each changes what the other one made of it. */
+export async function changeConfiguration(store: Store, wanted: Partial<Record<Field, boolean | number>>) {
+  for (let attempt = 1; ; attempt++) {
+    const { resource: before, madeOf } = await recordIn(store);
+    const applied = await changeOne(store, before, madeOf, wanted);
+    if (!("faults" in applied)) return { before: before.spec, after: applied.spec };
+    const isOther = (await recordIn(store)).madeOf.modRevision !== madeOf.modRevision;
+    if (!isOther || attempt === ATTEMPTS) throw new Failure(applied.faults.map(faultText).join("\n"));
+  }
+}
+
+async function changeOne(
+  store: Store,
+  before: IPAMConfigurationResource,
+  madeOf: Pick<Entry, "key" | "modRevision">,
+  wanted: Partial<Record<Field, boolean | number>>,
+): Promise<{ readonly spec: IPAMConfigurationSpec } | { readonly faults: readonly Fault[] }> {
   const checked = checkDocument({ ...before, spec: { ...before.spec, ...wanted } });
   if ("problems" in checked) {
     const lines = checked.problems.map(
@@ -78,17 +96,19 @@ async function change(store: Store, wanted: Partial<Record<Field, boolean | numb
     line: 0,
     fault: (path, message) => ({ file, line: 0, field: pathText(path), message }),
   };
-  const applied = await applyResources(store, [item]);
-  if ("faults" in applied) throw new Failure(applied.faults.map(faultText).join("\n"));
-  return { before: before.spec, after: resource.spec };
+  const applied = await applyResources(store, [item], "operator", [madeOf]);
+  return "faults" in applied ? applied : { spec: resource.spec };
 }
 
 /** What is in force: where there is no resource, the defaults. */
-async function configurationIn(store: Store): Promise<IPAMConfigurationResource> {
-  const { resources, damaged } = await getResources(store, "IPAMConfiguration", [IPAM_CONFIGURATION]);
+async function recordIn(store: Store) {
+  const key = resourceKey("IPAMConfiguration", IPAM_CONFIGURATION);
+  const [entry] = await store.get([key]);
+  const { resources, damaged } = readEntries(entry === undefined ? [] : [entry]);
   if (damaged.length > 0) throw new Failure(`${damaged.join("\n")}; write it anew with overland apply`);
   const metadata = { name: IPAM_CONFIGURATION };
   const usual = checkDocument({ apiVersion: API_VERSION, kind: "IPAMConfiguration", metadata });
   if ("problems" in usual) throw new Error("the defaults are no IPAMConfiguration");
-  return (resources[0] ?? usual.resource) as IPAMConfigurationResource;
+  const resource = (resources[0] ?? usual.resource) as IPAMConfigurationResource;
+  return { resource, madeOf: { key, modRevision: entry?.modRevision ?? 0n } };
 }

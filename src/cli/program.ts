@@ -18,7 +18,8 @@ export async function overlandProgram(first: string | undefined): Promise<Comman
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help tells more)");
-  const parts = [addAgent, addController, addSpeaker, addResources, addNode, addServices, addBgp, addIpam, addInstall];
+  const daemons = [addAgent, addController, addSpeaker];
+  const parts = [...daemons, addResources, addNode, addServices, addBgp, addIpam, addCluster, addInstall];
   for (const add of parts) add(program);
   await addLab(program, first === "lab");
   addVersion(program);
@@ -142,6 +143,17 @@ function addController(program: Command): void {
     .option("--once", "look, wait for the grace time, look again, act, and report")
     .addOption(outputOption(["json"]))
     .action(async (options) => (await import("./controller.ts")).runController(options));
+}
+
+function addCluster(program: Command): void {
+  withEtcdOptions(program.command("cluster"))
+    .summary("which Kubernetes cluster etcd belongs to")
+    .description(
+      "Show which Kubernetes cluster etcd belongs to: agents and controllers of another one refuse to use it.",
+    )
+    .option("--forget", "let the next one to come have it: after the API server was built anew")
+    .addOption(outputOption(["json"]))
+    .action(async (options) => (await import("./cluster.ts")).showCluster(options));
 }
 
 function addSpeaker(program: Command): void {

@@ -13,16 +13,19 @@ function scene() {
   const cluster = new MemoryCluster();
   let at = 0;
   const told: string[] = [];
+  const troubles: string[] = [];
   const candidate = (identity: string) =>
     new Election(cluster, {
       name: "c",
       identity,
       now: () => at,
       changed: (leads) => void told.push(`${identity} ${leads ? "leads" : "ends"}`),
+      troubled: (problem) => void troubles.push(problem),
     });
   return {
     cluster,
     told,
+    troubles,
     candidate,
     later: (ms: number) => {
       at += ms;
@@ -32,6 +35,16 @@ function scene() {
 }
 
 describe("the election on a Lease", () => {
+  it("that comes to nothing is told why, at the first try and once for each reason", async () => {
+    const { cluster, candidate, troubles } = scene();
+    const a = candidate("a");
+    for (const problem of ["no token", "no token", "connection refused", undefined, "no token"]) {
+      cluster.setDown(problem);
+      await a.beat();
+    }
+    expect(troubles).toEqual(["no token", "connection refused", "no token"]);
+  });
+
   it("has one leader: the first, as long as it renews", async () => {
     const { candidate, later, told, record } = scene();
     const [a, b] = [candidate("a"), candidate("b")];

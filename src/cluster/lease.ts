@@ -31,6 +31,8 @@ export interface Candidacy {
   now?(): number;
   /** Told in turn: true when it begins to lead, false as soon as it must not act any more. */
   changed(leads: boolean): void;
+  /** Told when tries begin to come to nothing, and when for another reason than before. */
+  troubled?(problem: string): void;
 }
 
 interface Lease extends KubeObject {
@@ -102,9 +104,15 @@ export class Election {
       // Another was quicker, or the lease was deleted: it is looked at again next time.
       const { status } = error as Partial<ClusterError>;
       if (status === 409 || status === 404) this.#seen = undefined;
-      if (status !== 409) this.problem = (error as Error).message;
+      if (status !== 409) this.#trouble((error as Error).message);
     }
     if (this.#now() >= this.#leadsUntil) this.#tell(false);
+  }
+
+  #trouble(problem: string): void {
+    const isNew = problem !== this.problem;
+    this.problem = problem;
+    if (isNew) this.#candidacy.troubled?.(problem);
   }
 
   async #loop(): Promise<void> {

@@ -234,14 +234,21 @@ describe("the watch", () => {
     const spoilt = { key: resourceKey("IPPool", "a"), value: '{"kind":"IPPool"}' };
     await store.commit({ expect: [], put: [spoilt], delete: [] });
     const view = await settled(3);
-    expect(view?.snapshot.pools.map(({ metadata }) => metadata.name)).toEqual(["b"]);
-    expect(view?.problems).toEqual([
-      expect.stringMatching(
-        /^\/overland\/v1\/resources\/ippools\/a in the store is not a resource: apiVersion: is req/,
-      ),
-    ]);
+    expect(view?.snapshot.pools.map(({ metadata }) => metadata.name)).toEqual(["a", "b"]);
+    const unreadable = /^\/overland\/v1\/resources\/ippools\/a in the store is not a resource: apiVersion: is req.*/;
+    expect(view?.problems).toEqual([expect.stringMatching(unreadable)]);
+    expect(view?.problems.join()).toMatch(/; what it was before stays in force$/);
     await deleteResources(store, [{ kind: "IPPool", name: "b" }]);
-    expect((await settled(4))?.snapshot.pools).toEqual([]);
+    expect((await settled(4))?.snapshot.pools.map(({ metadata }) => metadata.name)).toEqual(["a"]);
+    store.disturbWatches("etcd is away");
+    expect((await settled(5))?.snapshot.pools.map(({ metadata }) => metadata.name)).toEqual(["a"]);
+    // Who has never read it has nothing to go on with.
+    const late = await new Promise<ResourceView>((changed) => {
+      watchResources(store, { changed, trouble: () => undefined });
+    });
+    expect([late.snapshot.pools, late.problems.join()]).toEqual([[], expect.not.stringContaining("stays in force")]);
+    await store.commit({ expect: [], put: [], delete: [spoilt.key] });
+    expect(await settled(6)).toMatchObject({ problems: [], snapshot: { pools: [] } });
     stop();
   });
 });

@@ -43,11 +43,16 @@ interface Held {
 
 const ATTEMPTS = 10;
 
-/** Creates or replaces. Rejects with StoreUnavailable when the store does not answer. */
+/**
+ * Creates or replaces. Rejects with StoreUnavailable when the store does not answer.
+ *
+ * @param madeOf records that the items were made of: where one is another by now, nothing is written
+ */
 export async function applyResources(
   store: Store,
   items: readonly SourcedResource[],
   writer: Writer = "operator",
+  madeOf: readonly Pick<Entry, "key" | "modRevision">[] = [],
 ): Promise<Applied> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const kinds = new Set(items.map(({ resource }) => resource.kind));
@@ -57,6 +62,7 @@ export async function applyResources(
     if (filtered) kinds.add("BGPFilter");
     if (kinds.has("IPPool")) kinds.add("BGPConfiguration");
     const held = await readKinds(store, kinds);
+    if (madeOf.some(({ key, modRevision }) => (held.get(key)?.modRevision ?? 0n) !== modRevision)) break;
     const plan = items.map((item) => planOne(item, held, writer));
     const changes = plan.filter(({ outcome }) => outcome !== "unchanged");
     const before = [...held.values()].flatMap(({ resource }) => resource ?? []);

@@ -9,7 +9,7 @@ export interface ResourceView {
   readonly snapshot: ResourceSnapshot;
   /** False: the store cannot be reached just now, and this is what it held before. */
   readonly synced: boolean;
-  /** What is in the store but cannot be read, in words: such a resource counts as absent. */
+  /** What is in the store but cannot be read, in words: what could be read under its key last stays in force. */
   readonly problems: readonly string[];
 }
 
@@ -41,19 +41,22 @@ export function watchResources(store: Store, listener: ResourceListener): () => 
       listener.changed({ snapshot: snapshotOf(resources), synced, problems: [...problems.values()] });
     });
   };
-  const take = (key: string, value: string) => {
+  const take = (key: string, value: string, former = resources.get(key)) => {
     const { resources: read, damaged } = readEntries([{ key, value, modRevision: 0n }]);
     resources.delete(key);
     problems.delete(key);
-    if (read[0] !== undefined) resources.set(key, read[0]);
+    const inForce = read[0] ?? former;
+    if (inForce !== undefined) resources.set(key, inForce);
     // A kind that a newer version made is none of this one's business.
-    else if (damaged[0] !== undefined && kindOfKey(key) !== undefined) problems.set(key, damaged[0]);
+    if (damaged[0] === undefined || kindOfKey(key) === undefined) return;
+    problems.set(key, damaged[0] + (former === undefined ? "" : "; what it was before stays in force"));
   };
   const stop = store.watch(RESOURCES_ROOT, {
     snapshot(entries) {
+      const former = new Map(resources);
       resources.clear();
       problems.clear();
-      for (const entry of entries) take(entry.key, entry.value);
+      for (const { key, value } of entries) take(key, value, former.get(key));
       everSynced = true;
       synced = true;
       tell();

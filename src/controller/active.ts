@@ -3,8 +3,10 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../ipam/store.ts";
+import { clusterIdentity, isDenied } from "../cluster/identity.ts";
 import { Election } from "../cluster/lease.ts";
 import type { Cluster } from "../cluster/port.ts";
+import { ClusterClaim } from "../config/cluster-claim.ts";
 import { readRules } from "../config/ipam-rules.ts";
 import { poolOf } from "../config/pools.ts";
 import { listResources } from "../config/resource-store.ts";
@@ -38,6 +40,7 @@ export class ActiveController {
   readonly #store: Store;
   readonly #log: Log;
   readonly #election: Election | undefined;
+  readonly #claim: ClusterClaim | undefined;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #nodes: DepartedNodes;
@@ -54,7 +57,15 @@ export class ActiveController {
     this.#log = log;
     if (cluster !== undefined) {
       const identity = `${hostname()}_${randomUUID()}`;
-      this.#election = new Election(cluster, { name: LEASE, identity, changed: () => this.#wake() });
+      const wake = () => this.#wake();
+      this.#election = new Election(cluster, { name: LEASE, identity, changed: wake, troubled: wake });
+      this.#claim = new ClusterClaim({
+        store,
+        by: `the controller on ${hostname()}`,
+        identity: () => clusterIdentity(cluster),
+        isDenied,
+        error: (problem) => log.error(problem),
+      });
     }
     this.standing = new Standing(store, this.#election);
     this.#nodes = this.#newDeparted();
@@ -80,7 +91,8 @@ export class ActiveController {
   notReady(): string[] {
     const etcd = this.#storeTrouble === undefined ? [] : [`etcd: ${this.#storeTrouble}`];
     const api = this.#election?.problem;
-    return [...etcd, ...(api === undefined ? [] : [`API server: ${api}`])];
+    const another = this.#claim?.state === "another's" ? (this.#claim.problem ?? "") : undefined;
+    return [...etcd, ...(another === undefined ? [] : [another]), ...(api === undefined ? [] : [`API server: ${api}`])];
   }
 
   async stop(): Promise<void> {
@@ -100,8 +112,9 @@ export class ActiveController {
     let led = false;
     while (!this.#stopping.signal.aborted) {
       try {
-        await this.standing.beat(performance.now());
+        const may = await this.#mayUseStore();
         this.#storeTrouble = undefined;
+        if (may) await this.standing.beat(performance.now());
       } catch (error) {
         this.#trouble(error as Error);
       }
@@ -112,6 +125,13 @@ export class ActiveController {
       if (leads && this.#isDue()) void this.#look();
       await this.#rest();
     }
+  }
+
+  /** Not before it is known not to be another cluster's: what this one would delete there is somebody's network. */
+  async #mayUseStore(): Promise<boolean> {
+    const claim = this.#claim;
+    if (claim !== undefined && claim.state !== "free") await claim.look();
+    return (claim?.state ?? "free") === "free";
   }
 
   #changed(leads: boolean): void {

@@ -1,5 +1,6 @@
 /** The custom resources of every kind as the API server tells them, each kind with its definition. */
 import { type Cluster, ClusterError, type KubeObject, type Watch } from "../cluster/port.ts";
+import type { Log } from "../telemetry/log.ts";
 import {
   type CustomResource,
   definitionOf,
@@ -9,6 +10,7 @@ import {
   typeOf,
 } from "./custom-resources.ts";
 import type { KnownKind } from "./judge.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 /** What the API server says of a CustomResourceDefinition. */
 export type Definition = { readonly uid: string } | { readonly absent: string; readonly going: boolean };
@@ -28,15 +30,21 @@ interface Followed {
 export class CustomResourceWatch {
   readonly #cluster: Cluster;
   readonly #followed = new Map<ReflectedKind, Followed>();
+  readonly #health: WatchHealth | undefined;
 
-  /** @param changed something may be different: called once for each thing told */
-  constructor(cluster: Cluster, changed: () => void) {
+  /**
+   * @param changed something may be different: called once for each thing told
+   * @param log told which kinds cannot be followed, and when they can again
+   */
+  constructor(cluster: Cluster, changed: () => void, log?: Log) {
+    this.#health = log && new WatchHealth(log);
     this.#cluster = cluster;
     for (const kind of REFLECTED) this.#follow(kind, changed);
   }
 
   stop(): void {
     for (const { watch } of this.#followed.values()) watch.stop();
+    this.#health?.stop();
   }
 
   /** Kinds that cannot be followed just now, and why. */
@@ -112,6 +120,7 @@ export class CustomResourceWatch {
   }
 
   #follow(kind: ReflectedKind, changed: () => void): void {
+    const say = this.#health?.of(kind);
     const watch = this.#cluster.watch<CustomResource, CustomResource>({ type: typeOf(kind) }, keptOf, {
       snapshot(objects) {
         followed.objects = new Map(objects);
@@ -128,6 +137,7 @@ export class CustomResourceWatch {
       },
       health(problem) {
         followed.lost = problem;
+        say?.(problem);
         followed.definition = undefined;
         changed();
       },

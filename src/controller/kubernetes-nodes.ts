@@ -8,6 +8,7 @@ import { type Cluster, NODES, type Watch } from "../cluster/port.ts";
 import { kindRoot } from "../config/resource-keys.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Fence } from "./leader.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 /** On a Node resource: UID of the Kubernetes Node it was registered for. */
 const KUBERNETES_NODE = "overland.dev/kubernetes-node";
@@ -21,6 +22,7 @@ export class KubernetesNodes {
   readonly #log: Log;
   readonly #graceMs: number;
   readonly #watch: Watch;
+  readonly #health: WatchHealth;
   #present: Set<string> | undefined;
   #suspects = new Suspects();
   #held: string | undefined;
@@ -31,6 +33,7 @@ export class KubernetesNodes {
     this.#leader = leader;
     this.#log = log;
     this.#graceMs = graceMs;
+    this.#health = new WatchHealth(log);
     const keep = () => true;
     this.#watch = cluster.watch({ type: NODES }, keep, {
       snapshot: (objects) => {
@@ -40,12 +43,13 @@ export class KubernetesNodes {
         if (object === undefined) this.#present?.delete(name);
         else this.#present?.add(name);
       },
-      health: () => undefined,
+      health: this.#health.of("nodes"),
     });
   }
 
   stop(): void {
     this.#watch.stop();
+    this.#health.stop();
   }
 
   /** Who was not acting all the while has seen nothing twice. */

@@ -9,7 +9,7 @@ import { MemoryCluster } from "../cluster/memory-cluster-for-tests.ts";
 import { EVENTS, type KubeObject, SERVICES } from "../cluster/port.ts";
 import { addressWish, type LoadBalancerObject } from "../services/address-wish.ts";
 import { openLog } from "../telemetry/log.ts";
-import { LoadBalancerAddresses } from "./load-balancer.ts";
+import { type LabelsOf, LoadBalancerAddresses } from "./load-balancer.ts";
 
 const LB: Partial<Pool> = { allowedUses: ["LoadBalancer"] };
 const POOLS = [
@@ -48,7 +48,7 @@ function world(pools: readonly Pool[] = POOLS) {
     store,
     clock,
     controller,
-    look: async (by = one) => by.look(await wishes()),
+    look: async (by = one, labelsOf?: LabelsOf) => by.look(await wishes(), labelsOf),
     put: (name: string, asked: Asked = {}) => {
       const { shown, families = ["IPv4"] } = asked;
       cluster.put(SERVICES, {
@@ -157,6 +157,21 @@ it.each<[string, Asked, string]>([
   await look();
   expect(await shown("web")).toEqual([]);
   expect(await events()).toEqual([expect.stringContaining(words)]);
+});
+
+it("gives of a pool with a namespaceSelector to services of such namespaces, and leaves them what they have", async () => {
+  const team = poolOf("blue", "198.19.0.0/30", 31, { ...LB, namespaceSelector: "team == 'blue'" });
+  const { put, look, shown, controller } = world([team]);
+  const by = controller();
+  put("web");
+  expect((await look(by)).refused.get("shop/web")).toMatch(/namespaceSelector team == 'blue', and .* tells no labels/);
+  expect((await look(by, () => ({ team: "red" }))).refused.get("shop/web")).toMatch(/the namespace does not match/);
+  expect(await shown("web")).toEqual([]);
+  expect((await look(by, () => ({ team: "blue" }))).refused.size).toBe(0);
+  const given = await shown("web");
+  expect(given).toEqual([expect.stringMatching(/^198\.19\.0\./)]);
+  expect((await look(by, () => ({ team: "red" }))).refused.size).toBe(0);
+  expect(await shown("web")).toEqual(given);
 });
 
 it("keeps to services of its class or of none, and leaves alone what another load balancer looks after", async () => {

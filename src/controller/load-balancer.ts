@@ -10,9 +10,10 @@ import { Allocator, type AllocatorPorts, type Assigned } from "../../ipam/alloca
 import { handleOfKey, handlesRoot } from "../../ipam/keys.ts";
 import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
 import { containsAddress, familyOfPrefix } from "../../ipam/net/prefix.ts";
-import type { Pool } from "../../ipam/pool.ts";
+import { type Pool, selectsNamespaces } from "../../ipam/pool.ts";
 import { Refusal } from "../../ipam/refusal.ts";
 import type { Rules } from "../../ipam/rules.ts";
+import type { Labels } from "../../ipam/selector.ts";
 import { LOAD_BALANCER } from "../../ipam/virtual-node.ts";
 import { type Cluster, SERVICES } from "../cluster/port.ts";
 import type { AddressWish } from "../services/address-wish.ts";
@@ -25,6 +26,8 @@ type Outcome =
   | { readonly refusal: string; readonly until: number };
 
 const RETRY_MS = 30_000;
+export type LabelsOf = (namespace: string) => Labels | undefined;
+
 const HANDLES = "load-balancer/";
 const AT_ONCE = 32;
 const NO_POOL = "there is no IPPool with allowedUses [LoadBalancer] of the service's families";
@@ -72,8 +75,17 @@ export class LoadBalancerAddresses {
     this.#rules = text;
   }
 
-  /** All services there are. Throws StoreUnavailable, ClusterError; the next look goes on. */
-  async look(wishes: readonly AddressWish[]): Promise<Given> {
+  /** Whether a pool for services asks for labels of namespaces. */
+  get asksNamespaces(): boolean {
+    return this.#pools.some(selectsNamespaces);
+  }
+
+  /**
+   * All services there are. Throws StoreUnavailable, ClusterError; the next look goes on.
+   *
+   * @param labelsOf a namespace; undefined: not known
+   */
+  async look(wishes: readonly AddressWish[], labelsOf: LabelsOf = () => undefined): Promise<Given> {
     const handles = await this.#handles();
     const uids = new Set(wishes.map(({ uid }) => uid));
     let released = 0;
@@ -87,15 +99,16 @@ export class LoadBalancerAddresses {
     this.#refused.clear();
     for (let from = 0; from < wishes.length; from += AT_ONCE) {
       await Promise.all(
-        wishes.slice(from, from + AT_ONCE).map((wish) => this.#meet(wish, handles.get(wish.uid) ?? [])),
+        wishes.slice(from, from + AT_ONCE).map((wish) => this.#meet(wish, handles.get(wish.uid) ?? [], labelsOf)),
       );
     }
     return { refused: new Map(this.#refused), released };
   }
 
-  async #meet(wish: AddressWish, held: readonly string[]): Promise<void> {
+  async #meet(wish: AddressWish, held: readonly string[], labelsOf: LabelsOf): Promise<void> {
     const { current, ...asked } = wish;
-    const text = JSON.stringify({ ...asked, addresses: asked.addresses.map(formatAddress) });
+    const labels = this.asksNamespaces ? labelsOf(wish.namespace) : undefined;
+    const text = JSON.stringify({ ...asked, addresses: asked.addresses.map(formatAddress), labels });
     const before = this.#met.get(wish.uid);
     if (before?.wish === text) {
       if ("addresses" in before && sameTexts(before.addresses, current)) return;
@@ -103,7 +116,7 @@ export class LoadBalancerAddresses {
     }
     if (this.#isLeftAlone(wish, held)) return;
     try {
-      const addresses = await this.#assign(wish, held);
+      const addresses = await this.#assign(wish, held, labels);
       await this.#show(wish, addresses);
       for (const handle of held) {
         if (handle !== handleOf(wish)) await this.#release(handle, "the service asks for others now");
@@ -125,7 +138,7 @@ export class LoadBalancerAddresses {
   }
 
   /** Throws Refusal. */
-  async #assign(wish: AddressWish, held: readonly string[]): Promise<readonly string[]> {
+  async #assign(wish: AddressWish, held: readonly string[], labels: Labels | undefined): Promise<readonly string[]> {
     if (wish.problem !== undefined) throw new Refusal("no-pool", wish.problem, false);
     const families = wish.families.filter((family) => {
       return wish.allFamilies || this.#pools.some(({ cidr }) => familyOfPrefix(cidr) === family);
@@ -139,6 +152,7 @@ export class LoadBalancerAddresses {
         await this.#allocator.assign({
           workload: workloadOf(wish, handle),
           families,
+          ...(labels !== undefined && { namespaceLabels: labels }),
           ...(wish.pools.length > 0 && { pools: wish.pools }),
           ...(addresses.length > 0 && { addresses }),
         }),

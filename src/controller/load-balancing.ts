@@ -10,6 +10,8 @@ import { type AddressWish, addressWish } from "../services/address-wish.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Fence } from "./leader.ts";
 import { LoadBalancerAddresses } from "./load-balancer.ts";
+import { NamespaceLabels } from "./namespace-labels.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 /** In milliseconds. */
 export interface LoadBalancingPace {
@@ -39,6 +41,8 @@ export class LoadBalancing {
   readonly #pace: LoadBalancingPace;
   readonly #addresses: LoadBalancerAddresses;
   readonly #wishes = new Map<string, AddressWish>();
+  readonly #health: WatchHealth;
+  readonly #namespaces: NamespaceLabels;
   readonly #watch: Watch;
   readonly #unwatch: () => void;
   readonly #stopping = new AbortController();
@@ -63,9 +67,12 @@ export class LoadBalancing {
       wait: (ms: number) => sleep(ms),
     };
     this.#addresses = new LoadBalancerAddresses(cluster, ports, log);
+    this.#health = new WatchHealth(log);
+    this.#namespaces = new NamespaceLabels(cluster, this.#health, () => this.wake());
     this.#unwatch = watchResources(store, {
       changed: ({ snapshot: { pools, ipamConfigurations, ipReservations } }) => {
         this.#addresses.configure(pools.map(poolOf), rulesOf(ipamConfigurations[0], ipReservations));
+        this.#namespaces.follow(this.#addresses.asksNamespaces);
         this.#known.pools = true;
         this.wake();
       },
@@ -83,7 +90,7 @@ export class LoadBalancing {
         this.#set(key, wish);
         if (before || wish !== undefined) this.wake();
       },
-      health: () => undefined,
+      health: this.#health.of("services"),
     });
     this.#running = this.#run();
   }
@@ -103,6 +110,8 @@ export class LoadBalancing {
     this.#stopping.abort();
     this.#watch.stop();
     this.#unwatch();
+    this.#namespaces.stop();
+    this.#health.stop();
     this.#wake();
     await this.#running;
   }
@@ -128,10 +137,10 @@ export class LoadBalancing {
     if (leads && !this.#led) this.#addresses.forget();
     this.#led = leads;
     // What is not known must not be taken for gone.
-    if (!leads || !this.#known.services || !this.#known.pools || this.#stopping.signal.aborted)
-      return this.#pace.resync;
+    const known = this.#known.services && this.#known.pools && this.#namespaces.settled;
+    if (!leads || !known || this.#stopping.signal.aborted) return this.#pace.resync;
     try {
-      const { refused } = await this.#addresses.look([...this.#wishes.values()]);
+      const { refused } = await this.#addresses.look([...this.#wishes.values()], (name) => this.#namespaces.of(name));
       for (const [service, why] of refused) {
         if (this.#refused.get(service) !== why) this.#log.warn("a service gets no address", { service, why });
       }

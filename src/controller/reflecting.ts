@@ -47,7 +47,7 @@ export class Reflecting {
 
   /** @param store watched for changes that are not ours */
   constructor(cluster: Cluster, store: Store, leader: Fence, log: Log, pace: ReflectingPace = usualPace) {
-    this.#watch = new CustomResourceWatch(cluster, () => this.wake());
+    this.#watch = new CustomResourceWatch(cluster, () => this.wake(), log);
     this.#reflection = new Reflection(cluster, this.#watch, leader.store);
     this.#leader = leader;
     this.#log = log;

@@ -56,6 +56,8 @@ const CONTROLLER = [
   "get customresourcedefinitions",
   ...reads("nodes"),
   ...reads("services"),
+  // Labels, for pools of addresses for services.
+  ...reads("namespaces"),
   "patch services/status",
   "create events",
   ...["get", "create", "update"].map((verb) => `own ${verb} leases`),

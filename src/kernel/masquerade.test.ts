@@ -2,8 +2,9 @@ import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { addressOf } from "../../ipam/net/address.ts";
 import { prefixOf } from "../../ipam/net/prefix.ts";
-import { applyMasquerade } from "./masquerade.ts";
+import type { Masquerade } from "./masquerade.ts";
 import { withNetns } from "./netns.ts";
+import { applyPacketRules } from "./packet-rules.ts";
 import { PodNetwork } from "./pod-wiring.ts";
 import { enableForwarding } from "./sysctl.ts";
 import { dialTcp, listenTcp } from "./tcp.ts";
@@ -26,6 +27,9 @@ afterEach(() => {
 function ruleset(): string {
   return execFileSync("ip", ["netns", "exec", node.name, "nft", "list", "ruleset"], { encoding: "utf8" });
 }
+
+const applyMasquerade = (wanted: Masquerade, where: { netns: string }) =>
+  applyPacketRules({ ...wanted, serviceRanges: [] }, where);
 
 const pools = (...texts: string[]) => texts.map(prefixOf);
 
@@ -55,7 +59,7 @@ describe("masquerading", () => {
 
   it("says in nft's words why it cannot", async () => {
     await expect(applyMasquerade({ natPools: [], allPools: [] }, { netns: "/run/netns/ovt-none" })).rejects.toThrow(
-      /nft refused the masquerade rules.*ovt-none/,
+      /nft refused the rules.*ovt-none/,
     );
   });
 

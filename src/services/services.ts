@@ -2,7 +2,7 @@
  * Which prefixes a node announces for services: told services, slices and terms as they change, asked for what became
  * of it. A change of one service or slice has only that service looked at again, when next somebody asks.
  */
-import { parseAddress, sameAddress } from "../../ipam/net/address.ts";
+import { type Family, parseAddress, sameAddress } from "../../ipam/net/address.ts";
 import { containsPrefix, formatPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { allServiceRanges } from "../config/services.ts";
 import { isSingle, judge, type Terms, type Verdict, wholeRanges } from "./judge.ts";
@@ -140,6 +140,13 @@ export class Services {
     return [...this.#told].map(([text, communities]) => {
       return { ...prefixOf(text), communities: communities === "" ? [] : communities.split(" ") };
     });
+  }
+
+  /** How many that are, by family. */
+  get routes(): Readonly<Record<Family, number>> {
+    let ipv6 = 0;
+    for (const text of this.#told.keys()) if (text.includes(":")) ipv6++;
+    return { 4: this.#told.size - ipv6, 6: ipv6 };
   }
 
   /** What could not be read in services' annotations, in words. */

@@ -1,6 +1,7 @@
 /** What agent and speaker alone both answer about BGP: on the socket everything, over HTTP probes and metrics. */
 import { routePages } from "../api/pages.ts";
 import type { Reply, Routes } from "../api/server.ts";
+import type { Metric } from "../telemetry/exposition.ts";
 import { processMetrics } from "../telemetry/process-metrics.ts";
 import { recordedApi } from "./recorded-api.ts";
 import { routeList } from "./route-list.ts";
@@ -14,6 +15,8 @@ export interface SpeakerView {
   status(): object;
   /** Why the program is not ready, in words. */
   notReady(): readonly string[];
+  /** Beside those of the speaker and the process. */
+  metrics?(): readonly Metric[];
 }
 
 export interface SpeakerRoutes {
@@ -21,7 +24,8 @@ export interface SpeakerRoutes {
   readonly http: Routes;
 }
 
-export function speakerRoutes({ routing, version, status, notReady }: SpeakerView): SpeakerRoutes {
+export function speakerRoutes({ routing, version, status, notReady, metrics: more }: SpeakerView): SpeakerRoutes {
+  const ofProcess = processMetrics();
   const { kernel, speaker } = routing;
   const { routes, metrics } = recordedApi({
     speaker,
@@ -31,7 +35,7 @@ export function speakerRoutes({ routing, version, status, notReady }: SpeakerVie
     ends: (connection) => routing.ends(connection),
     version,
     ...(kernel !== undefined && { kernel }),
-    otherMetrics: processMetrics(),
+    otherMetrics: () => [...(more?.() ?? []), ...ofProcess()],
   });
   const probes: Routes = {
     "GET /livez": () => ({ status: 200, body: "ok\n" }),
