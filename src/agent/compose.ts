@@ -31,9 +31,11 @@ import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration } from "./configuration.ts";
+import { DialedAddresses } from "./dialed-addresses.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
 import { firstLook, followKubernetes, kubernetesProblems, lastLook, movablePods } from "./kubernetes.ts";
+import { LocalWorkloads } from "./local-workloads.ts";
 import { MasqueradeRules } from "./masquerade-rules.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
@@ -117,8 +119,12 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
-    routing.configure(speakerSettings(current.node));
-    tellPeers(current.node, handover.peers(current.node, routing.speaker, performance.now()));
+    const node = localWorkloads.of(current.node);
+    routing.attach(localWorkloads.ways);
+    dialed.set(Object.values(node.local?.addresses ?? {}));
+    passwords.follow(node.peers);
+    routing.configure(speakerSettings(node));
+    tellPeers(node, handover.peers(node, routing.speaker, performance.now()));
   };
   const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
     routing.setPeers(drain.peers(peers), [], listens(node));
@@ -161,6 +167,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       configuration.setKubernetesNode(node);
       drain.setNode(node === "absent" ? undefined : node);
     },
+    podsChanged: () => localWorkloads.look(),
     facts: () => ({ ready: notReady().length === 0, leaving: drain.leaving, ...sessions(routing) }),
   });
   const kubernetesPods = kubernetes?.pods;
@@ -172,7 +179,17 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     store,
     log: log.child({ part: "cni" }),
     changed: announce,
+    podsChanged: () => localWorkloads.look(),
   });
+  const localWorkloads = new LocalWorkloads({
+    kubernetesPods,
+    attachments: () => pods.attachments(),
+    links: () => listLinks(),
+    file: `${config.socket}.local-workloads`,
+    log: log.child({ part: "bgp" }),
+    changed: update,
+  });
+  const dialed = new DialedAddresses({ file: `${config.socket}.dialed-addresses`, log: log.child({ part: "bgp" }) });
   const services = new ServiceRoutes({
     ...config,
     cluster,
@@ -190,7 +207,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       masquerade.set(configured);
       routing.leaveAlone(allServiceRanges(configured.node.services));
       services.configure(configured, drain.servicesWithdrawn);
-      passwords.follow(configured.node.peers);
+      passwords.follow(localWorkloads.of(configured.node).peers);
       peerRoutes.set(configured.node.peers);
       update();
     },
@@ -199,11 +216,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const status = () =>
     nodeStatus({
       node: config.nodeName,
-      config: configuration.current?.node,
+      config: localWorkloads.node,
       startedAt,
       notReady: notReady(),
       kept: handover.types(),
-      problems: [configuration, passwords, peerRoutes, masquerade, pods, networkList, services]
+      problems: [configuration, passwords, peerRoutes, localWorkloads, dialed, masquerade, pods, networkList, services]
         .flatMap(({ problems }) => problems)
         .concat(handover.problems(performance.now()), kubernetesProblems(kubernetes)),
       drain: drain.status(pods.count),
@@ -262,7 +279,8 @@ function sessions({ speaker: { neighbors } }: Routing) {
   return { peers: neighbors.length, established: neighbors.filter(({ peer }) => peer.session !== undefined).length };
 }
 
-function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {
+function listens({ bindMode, listenPort: port, ipv4, ipv6, local }: NodeConfig): Listen[] {
   if (bindMode === "None") return [{ port }];
-  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : [{ address: { address: own.address }, port }]));
+  const own = [ipv4?.address, ipv6?.address, ...Object.values(local?.addresses ?? {})];
+  return own.flatMap((address) => (address === undefined ? [] : [{ address: { address }, port }]));
 }

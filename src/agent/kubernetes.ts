@@ -19,13 +19,13 @@ const LAST_LOOK_STEP_MS = 20;
 
 export function followKubernetes(
   cluster: Cluster | undefined,
-  options: Omit<KubernetesNodeOptions, "cluster">,
+  options: Omit<KubernetesNodeOptions, "cluster"> & { readonly podsChanged: () => void },
 ): Kubernetes | undefined {
   if (cluster === undefined) return undefined;
-  const { nodeName, log } = options;
+  const { nodeName, log, podsChanged: changed } = options;
   return {
     node: new KubernetesNode({ ...options, cluster }),
-    pods: new KubernetesPods({ cluster, nodeName, log }),
+    pods: new KubernetesPods({ cluster, nodeName, log, changed }),
   };
 }
 
