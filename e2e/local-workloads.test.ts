@@ -43,14 +43,14 @@ spec:
 ${more.map((line) => `  ${line}\n`).join("")}`;
 const DIALABLE = [`localWorkloadPeeringIPV4: ${DIALED[4]}`, `localWorkloadPeeringIPV6: "${DIALED[6]}"`];
 
-const peering = (...more: readonly string[]) => `apiVersion: overland.dev/v1
+const peering = (asNumber = 65010) => `apiVersion: overland.dev/v1
 kind: BGPPeer
 metadata: {name: vips}
 spec:
   localWorkloadSelector: app == 'vip' && projectcalico.org/namespace == 'default'
-  asNumber: 65010
+  asNumber: ${asNumber}
   password: {secretKeyRef: {name: bgp, key: pods}}
-${more.map((line) => `  ${line}\n`).join("")}`;
+`;
 
 interface Pod {
   readonly sandbox: Sandbox;
@@ -87,9 +87,9 @@ async function pod(name: string, app: string, password = PASSWORD): Promise<Pod>
 
 const PASSWORD = "s3cret";
 
-function birdConfig(routerID: string, password: string): string {
+function birdConfig(routerID: string, password: string, asNumber = 65010): string {
   const session = (family: 4 | 6) => `protocol bgp node${family} {
-  local as 65010;
+  local as ${asNumber};
   neighbor ${DIALED[family]} as 64512;
   multihop;
   ${password === "" ? "" : `password "${password}";`}
@@ -125,9 +125,9 @@ async function ways(prefix: string): Promise<string> {
   return await ip(one().netns, family, "route", "show", "exact", prefix, "proto", "201");
 }
 
-const announced = (has: boolean) =>
+const announced = (has: boolean, path = "64512 65010") =>
   eventually(`tor1 has ${has ? "both" : "none"} of the VIPs`, 20, async () => {
-    const prefixes = await birdPrefixes(tor(), `where bgp_path ~ [= 64512 65010 =]`);
+    const prefixes = await birdPrefixes(tor(), `where bgp_path ~ [= ${path} =]`);
     expect(HOSTS.map((host) => prefixes.includes(host))).toEqual([has, has]);
     return true;
   });
@@ -281,17 +281,29 @@ describe("pods that peer with their node", () => {
       const bird = processIn(known("web-0").sandbox.netns, "bird");
       await end(bird, "SIGKILL");
       await announced(false);
-      startAgain(bird, `${lab.plan.log}/web-0-bird-again.log`);
+      startAgain(bird, `${lab.plan.log}/web-0-again.log`);
       for (const family of [4, 6] as const) await established(one(), session("web-0", family), 20);
       await announced(true);
       expect(await problems()).toBe("");
     },
   );
 
+  lab.proof("may be in the node's own AS: their routes go inside it all the same", async () => {
+    const { control, addresses } = known("web-0");
+    await lab.apply(peering(64512));
+    writeFileSync(control.replace(/ctl$/, "conf"), birdConfig(addresses[0] ?? "", PASSWORD, 64512));
+    await birdc({ control }, "configure");
+    for (const family of [4, 6] as const) await established(one(), session("web-0", family), 20);
+    await announced(true, "64512");
+    await reaches(lab.node("r1n2").netns, [VIP[4], VIP[6]], 10);
+    const route = await ip(lab.node("r1n2").netns, "route", "show", "exact", HOSTS[0], "proto", "201");
+    expect(route).toContain(`via ${one().addresses[0]} `);
+  });
+
   lab.proof("take their routes along when they are deleted, and the last BGPPeer the node's address", async () => {
     const { sandbox } = known("web-0");
     await del(one(), sandbox);
-    await announced(false);
+    await announced(false, "64512");
     await eventually("no session", 10, async () => !(await peerNames()).some((name) => name.includes("web-0")));
     await removeSandbox(sandbox);
     await lab.delete("bgppeer", "vips");

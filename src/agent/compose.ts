@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
+import type { Address } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { Cluster } from "../cluster/port.ts";
@@ -127,7 +128,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     tellPeers(node, handover.peers(node, routing.speaker, performance.now()));
   };
   const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
-    routing.setPeers(drain.peers(peers), [], listens(node));
+    routing.setPeers(drain.peers(peers), [], listens(node, dialed.there));
     drain.holdDown();
     clearTimeout(again);
     if (!handover.pending) return;
@@ -279,8 +280,8 @@ function sessions({ speaker: { neighbors } }: Routing) {
   return { peers: neighbors.length, established: neighbors.filter(({ peer }) => peer.session !== undefined).length };
 }
 
-function listens({ bindMode, listenPort: port, ipv4, ipv6, local }: NodeConfig): Listen[] {
+function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig, dialed: readonly Address[]): Listen[] {
   if (bindMode === "None") return [{ port }];
-  const own = [ipv4?.address, ipv6?.address, ...Object.values(local?.addresses ?? {})];
+  const own = [ipv4?.address, ipv6?.address, ...dialed];
   return own.flatMap((address) => (address === undefined ? [] : [{ address: { address }, port }]));
 }

@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { addressOf } from "../../ipam/net/address.ts";
+import { addressOf, formatAddress } from "../../ipam/net/address.ts";
 import { ip, ipJson, joinTestNetns, makeTestNetns, removeTestNetns, type TestNetns } from "../kernel/testing.ts";
 import { DialedAddresses } from "./dialed-addresses.ts";
 
@@ -52,6 +53,17 @@ describe("the addresses that pods dial", () => {
     expect(onLo()).toEqual(["169.254.0.9/32", `${SIX}/128`]);
     set(opened());
     expect(onLo()).toEqual(["169.254.0.9/32"]);
+  });
+
+  it("that cannot be had are a problem by the field's name, and those that can are there", () => {
+    const off = ["sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1"];
+    execFileSync("ip", ["netns", "exec", netns.name, ...off]);
+    const addresses = opened();
+    set(addresses, FOUR, SIX);
+    expect([onLo(), addresses.there.map(formatAddress)]).toEqual([[`${FOUR}/32`], [FOUR]]);
+    expect(addresses.problems).toEqual([
+      expect.stringMatching(/^BGPConfiguration default: localWorkloadPeeringIPV6: fd00::179 cannot be put on lo: E/),
+    ]);
   });
 
   it("are never what the machine speaks from by itself", () => {

@@ -5,7 +5,7 @@
  * nobody wants any more, and leaves alone what somebody else put on lo.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { type Address, formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { type Address, familyOf, formatAddress, parseAddress } from "../../ipam/net/address.ts";
 import { hasAddress, putOnLoopback, takeFromLoopback } from "../kernel/loopback-addresses.ts";
 import type { Log } from "../telemetry/log.ts";
 
@@ -20,6 +20,7 @@ export class DialedAddresses {
   readonly #options: DialedAddressesOptions;
   /** Put there by us, in this run or an earlier one: as text. */
   #ours: readonly string[];
+  #there: readonly Address[] = [];
   #problems: readonly string[] = [];
 
   constructor(options: DialedAddressesOptions) {
@@ -31,34 +32,43 @@ export class DialedAddresses {
     return this.#problems;
   }
 
+  /** Those wanted that the node has: where it can listen. */
+  get there(): readonly Address[] {
+    return this.#there;
+  }
+
   /** These, and no others of ours; also where somebody took one away. */
   set(wanted: readonly Address[]): void {
     const { netns, log } = this.#options;
     const problems: string[] = [];
-    const attempt = (work: () => void) => {
+    const attempt = (address: Address, work: () => void): boolean => {
       try {
         work();
+        return true;
       } catch (error) {
-        problems.push((error as Error).message);
+        const field = `localWorkloadPeeringIPV${familyOf(address)}`;
+        problems.push(`BGPConfiguration default: ${field}: ${(error as Error).message}`);
+        return false;
       }
     };
     const texts = wanted.map(formatAddress);
     for (const text of this.#ours.filter((one) => !texts.includes(one))) {
-      attempt(() => {
-        takeFromLoopback(parseAddress(text) as Address, netns);
+      const address = parseAddress(text) as Address;
+      attempt(address, () => {
+        takeFromLoopback(address, netns);
         log.info("no pod peers with this node any more; its address for them is gone", { address: text });
         this.#write(this.#ours.filter((one) => one !== text));
       });
     }
-    for (const address of wanted) {
-      attempt(() => {
+    this.#there = wanted.filter((address) =>
+      attempt(address, () => {
         if (hasAddress(address, netns)) return;
         const text = formatAddress(address);
         if (!this.#ours.includes(text)) this.#write([...this.#ours, text]);
         putOnLoopback(address, netns);
         log.info("pods that peer with this node find it at", { address: text });
-      });
-    }
+      }),
+    );
     for (const problem of problems) if (!this.#problems.includes(problem)) log.warn(problem);
     this.#problems = problems;
   }
