@@ -189,6 +189,8 @@ describe("pods that peer with their node", () => {
     expect(await ways(HOSTS[0])).toContain(`via ${v4} dev ovl`);
     expect(await ways(HOSTS[1])).toContain(`via ${v6} dev ovl`);
     expect(await statusText(one())).toContain("local workload default/web-0");
+    const shown = await overland(["bgp", "peer", session("web-0", 4), "--socket", one().socket]);
+    expect(shown.stdout).toContain("a pod of this node: its routes go on as our own");
     // The other node hears of it from this one, and sends it there.
     await reaches(lab.node("r1n2").netns, [VIP[4], VIP[6]], 10);
     // A pod is told the node's own routes, with the address it dialed as next hop.

@@ -169,7 +169,8 @@ export class Routing {
   }
 
   #tellUnderlay(): void {
-    this.#loop.tell({ kind: "underlay", routes: [...this.#underlay, ...this.#attached] });
+    const routes = this.#attached.length === 0 ? this.#underlay : [...this.#underlay, ...this.#attached];
+    this.#loop.tell({ kind: "underlay", routes });
   }
 
   #tellNetworks(changed: readonly string[]): void {
