@@ -5,8 +5,9 @@ import { renewsQuietly } from "./peer-changes.ts";
 import { exportTerms } from "./policy/export-terms.ts";
 import { holdToLimit } from "./prefix-limit.ts";
 import { AdjRibIn } from "./rib/adj-rib-in.ts";
+import { Member } from "./rib/member.ts";
 import type { Rib } from "./rib/rib.ts";
-import { Member, type UpdateGroup } from "./rib/update-group.ts";
+import type { UpdateGroup } from "./rib/update-group.ts";
 import { cease, type Ending } from "./session/fsm.ts";
 import type { LocalEnd } from "./session/local-end.ts";
 import type { Negotiated } from "./session/negotiate.ts";
@@ -23,6 +24,8 @@ export interface NeighborHost {
   send(neighbor: Neighbor, octets: Uint8Array, messages: number): void;
   /** Everything asked for with a ROUTE-REFRESH has been told. */
   refreshed(neighbor: Neighbor, family: Family): void;
+  /** End-of-RIB waits for peers on this machine. */
+  holdsEndOfRib(): boolean;
   /** More prefixes than allowed: how many, and what is done, in words. */
   overLimit(neighbor: Neighbor, family: Family, text: string): void;
 }
@@ -97,10 +100,12 @@ export class Neighbor {
       peerId: negotiated.peerId,
       peerAddress: config.address,
       client: config.reflectorClient,
+      attached: config.attached === true,
     });
     this.staleness.up(negotiated, now);
     for (const family of negotiated.families) {
       const member = new Member(this.source, this.#memberHost());
+      member.holdsEndOfRib = config.attached !== true && this.#host.holdsEndOfRib();
       this.members.set(family, member);
       this.groups.set(family, this.#rib.join(exportTerms(config, negotiated, family, local?.address), member));
     }
@@ -151,7 +156,8 @@ export class Neighbor {
     this.peer.config = config;
     const { session } = this.peer;
     const source = this.#rib.sources.get(this.source);
-    this.#rib.setSource(this.source, { ...source, name: config.name, client: config.reflectorClient });
+    const { name, reflectorClient: client, attached = false } = config;
+    this.#rib.setSource(this.source, { ...source, name, client, attached });
     if (session === undefined || this.adjRibIn === undefined) return;
     const { negotiated, local } = session;
     this.adjRibIn.reconfigure(config);

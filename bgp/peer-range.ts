@@ -4,6 +4,9 @@ import { containsAddress } from "../ipam/net/prefix.ts";
 import type { Caller } from "./caller.ts";
 import type { PeerConfig, PeerRange } from "./session/peer-config.ts";
 
+/** Peers from ranges, all together: whoever may connect must not fill the memory. */
+export const MOST_DYNAMIC_PEERS = 10_000;
+
 /** The configuration of this peer, from the narrowest range that has its address. */
 export function peerFor(ranges: readonly PeerRange[], { address, device }: Caller): PeerConfig | undefined {
   let best: PeerRange | undefined;

@@ -7,9 +7,10 @@
 import type { Family } from "../ipam/net/address.ts";
 import { type Caller, isCalledBy } from "./caller.ts";
 import type { ConnectionFact, Fact, SpeakerEvent, Work } from "./facts.ts";
+import { holdsEndOfRib } from "./held-end-of-rib.ts";
 import { Neighbor, type NeighborHost } from "./neighbor.ts";
 import { peerChanges } from "./peer-changes.ts";
-import { peerFor } from "./peer-range.ts";
+import { MOST_DYNAMIC_PEERS, peerFor } from "./peer-range.ts";
 import type { ForwardingSink } from "./rib/forwarding.ts";
 import { Rib } from "./rib/rib.ts";
 import { cease, type Ending } from "./session/fsm.ts";
@@ -35,8 +36,6 @@ const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN, Pe
 const REJECTED = encodeNotification(cease(CeaseSubcode.ConnectionRejected));
 /** Of the type octet in a message. */
 const TYPE_AT = 18;
-/** Peers from ranges, all together: whoever may connect must not fill the memory. */
-const MOST_DYNAMIC_PEERS = 10_000;
 
 export class Speaker {
   readonly rib: Rib;
@@ -47,6 +46,7 @@ export class Speaker {
   #work: Work[] = [];
   #nextConnection = 2;
   #restarting: boolean;
+  #holdsEndOfRib: boolean;
   #stopped = false;
   /** No timer is due before (ms); {@link #tick} finds out which is. */
   #nextTick = Number.NEGATIVE_INFINITY;
@@ -54,6 +54,7 @@ export class Speaker {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#restarting = options.restarting;
+    this.#holdsEndOfRib = options.restarting;
     this.rib = new Rib(options.expectedPrefixes, options.forwards);
   }
 
@@ -99,6 +100,7 @@ export class Speaker {
 
   work(now: number): Work[] {
     if (this.#nextTick <= now) this.#tick(now);
+    if (this.#holdsEndOfRib) this.#holdsEndOfRib = holdsEndOfRib(this.neighbors, this.#restarting);
     this.rib.decideMarked(DECISION_BUDGET);
     for (const group of this.rib.groups.values()) group.work(now);
     const work = this.#work;
@@ -263,6 +265,7 @@ export class Speaker {
   readonly #neighborHost: NeighborHost = {
     send: (neighbor, octets, messages) => this.#send(neighbor, octets, messages),
     refreshed: (neighbor, family) => this.#send(neighbor, encodeRouteRefresh(family, "end"), 1),
+    holdsEndOfRib: () => this.#holdsEndOfRib,
     overLimit: ({ peer }, family, text) => this.#event({ kind: "prefix-limit", peer: peer.config.name, family, text }),
   };
 

@@ -17,8 +17,8 @@ export interface Exported {
 
 /** `set`: of the path in the RIB; `from`: its source. */
 export function exported(rib: Rib, terms: ExportTerms, set: number, from: number, prefix: Prefix): Exported {
-  const { external, client, peerId } = rib.sources.get(from);
-  const origin: RouteOrigin = { local: from === LOCAL_SOURCE, external, client, peerId };
+  const { external, client, attached, peerId } = rib.sources.get(from);
+  const origin: RouteOrigin = { local: from === LOCAL_SOURCE, external, client, attached, peerId };
   const problem = exportProblem(terms, origin, rib.attributes.rows.flags(set));
   if (problem !== undefined) return { accept: false, by: problem };
   const attributes = exportAttributes(terms, origin, rib.attributes.attributes(set));
@@ -26,5 +26,5 @@ export function exported(rib: Rib, terms: ExportTerms, set: number, from: number
   if (isOpen(terms.chain)) return { accept: true, by: "no export filter", attributes };
   const peerType = terms.external ? "eBGP" : "iBGP";
   const source = origin.local ? "Local" : "RemotePeers";
-  return runChain(terms.chain, { prefix, attributes, peerType, source, interface: undefined });
+  return runChain(terms.chain, { prefix, attributes, peerType, source, attached, interface: undefined });
 }

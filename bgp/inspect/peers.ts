@@ -179,6 +179,7 @@ function rolesOf({ peer, dynamic }: Neighbor): string[] {
   return [
     ...(dynamic ? ["from a range of peers"] : []),
     ...(config.passive ? ["passive: we wait for it to connect"] : []),
+    ...(config.attached === true ? ["a pod of this node: its routes go on as our own"] : []),
     ...(config.reflectorClient ? [`route-reflector client of cluster ${formatAddress(config.clusterId)}`] : []),
     ...(config.routeServerClient ? ["route-server client"] : []),
     ...(config.password === undefined ? [] : ["TCP MD5"]),

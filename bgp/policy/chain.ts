@@ -30,6 +30,8 @@ export interface PolicyRoute {
   readonly peerType: "eBGP" | "iBGP";
   /** Whether the route came over BGP. */
   readonly source: "RemotePeers" | "Local";
+  /** From a peer on this machine alone. */
+  readonly attached: boolean;
   /** Interface the route leads out by; undefined: not known. */
   readonly interface: string | undefined;
 }

@@ -13,6 +13,8 @@ export interface RouteOrigin {
   readonly external: boolean;
   /** From a client of this speaker as route reflector. */
   readonly client: boolean;
+  /** From a peer on this machine alone. */
+  readonly attached: boolean;
   readonly peerId: Address;
 }
 
@@ -24,7 +26,7 @@ export function exportProblem(terms: ExportTerms, origin: RouteOrigin, flags: nu
   if (terms.requiresPolicy && terms.external && terms.chain.filters.length === 0) {
     return "the peer has no export filter and ebgpRequiresPolicy is on (RFC 8212)";
   }
-  if (!origin.local && terms.scope === "originated") return "only own routes go to this peer";
+  if (!origin.local && !origin.attached && terms.scope === "originated") return "only own routes go to this peer";
   // RFC 4271 9.2: what one internal peer said is not repeated to another; reflectors are the exception (RFC 4456 6).
   if (isInternal(terms, origin) && !origin.client && !terms.reflectorClient) {
     return "learned from an internal peer, and neither is a route-reflector client";
@@ -44,12 +46,12 @@ export function exportProblem(terms: ExportTerms, origin: RouteOrigin, flags: nu
 
 /** Learned inside the AS, for somebody inside the AS. */
 export function isInternal(terms: ExportTerms, origin: RouteOrigin): boolean {
-  return !terms.external && !origin.external && !origin.local;
+  return !terms.external && !origin.external && !origin.local && !origin.attached;
 }
 
 /** Whether the route's next hop stays as it is (Calico's nextHopMode; RFC 4271 5.1.3, RFC 7947 2.2.1). */
 export function keepsNextHop(terms: ExportTerms, origin: RouteOrigin): boolean {
-  if (origin.local || terms.nextHopMode === "Self") return false;
+  if (origin.local || origin.attached || terms.nextHopMode === "Self") return false;
   return terms.nextHopMode === "Keep" || !terms.external || terms.routeServerClient;
 }
 
@@ -94,7 +96,8 @@ export function isPlain(terms: ExportTerms, origin: RouteOrigin): boolean {
     !terms.routeServerClient &&
     terms.role === undefined &&
     !isInternal(terms, origin) &&
-    !origin.local
+    !origin.local &&
+    !origin.attached
   );
 }
 

@@ -19,6 +19,10 @@ export interface Rule {
   readonly prefixes?: PrefixCondition;
   /** RemotePeers: came over BGP. Local: is this speaker's own. */
   readonly source?: "RemotePeers" | "Local";
+  /** Came from a peer on this machine alone. */
+  readonly attached?: true;
+  /** The prefix contains one of these, or is inside one. */
+  readonly overlaps?: readonly Prefix[];
   /** With `*` for any characters and `?` for any one. */
   readonly interface?: string;
   readonly peerType?: "eBGP" | "iBGP";

@@ -49,6 +49,16 @@ function imported(config: PeerConfig, received: PathAttributes, session: Partial
   return result;
 }
 
+describe("a peer on this machine", () => {
+  it("says routes to its own address, and no other", () => {
+    const config = { ...EXTERNAL, attached: true, address: LEARNED.nextHop };
+    expect(imported(config, LEARNED)).toEqual(LEARNED);
+    expect(imported(config, { ...LEARNED, nextHop: addressOf("10.0.0.3") })).toBe(
+      "the next hop 10.0.0.3 is not the peer's own address: its routes lead nowhere else",
+    );
+  });
+});
+
 describe("an import filter", () => {
   it("takes MED off a route before anything is compared (RFC 4271 5.1.4)", () => {
     const filter = compileFilter("f", { importV4: [{ action: "Accept", operations: [{ removeMED: {} }] }] }, "import");

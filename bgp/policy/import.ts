@@ -5,7 +5,7 @@
  * The outcome is the set in force: the one received, another that the rules made of it, or none. A path that is refused
  * stays known, so that a change of the rules needs no help from the peer and an operator can be told why.
  */
-import { type Address, type Family, sameAddress } from "../../ipam/net/address.ts";
+import { type Address, type Family, formatAddress, sameAddress } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
 import { Community, SetFlag } from "../rib/attribute-columns.ts";
 import { type AttributeTable, NO_SET } from "../rib/attribute-table.ts";
@@ -97,6 +97,7 @@ export class ImportRules {
       attributes,
       peerType,
       source: "RemotePeers",
+      attached: this.#config.attached === true,
       interface: this.#config.device,
     });
   }
@@ -150,6 +151,10 @@ export class ImportRules {
     if (problem !== undefined) return `the next hop ${problem}`;
     // RFC 4271 5.1.3.
     if (this.#ownAddresses.some((own) => sameAddress(own, nextHop))) return "the next hop is this speaker itself";
+    const { attached, address } = this.#config;
+    if (attached === true && !sameAddress(nextHop, address)) {
+      return `the next hop ${formatAddress(nextHop)} is not the peer's own address: its routes lead nowhere else`;
+    }
     return undefined;
   }
 

@@ -1,5 +1,5 @@
 /** Whether a route meets a rule's conditions. Asked for every rule of every route: nothing is allocated. */
-import { containsPrefix } from "../../ipam/net/prefix.ts";
+import { containsPrefix, type Prefix, prefixesOverlap } from "../../ipam/net/prefix.ts";
 import { DEFAULT_LOCAL_PREF } from "../rib/attribute-columns.ts";
 import { type AsPath, SegmentType } from "../wire/as-path.ts";
 import type { PolicyRoute } from "./chain.ts";
@@ -10,12 +10,21 @@ export function matchesRule(rule: Rule, route: PolicyRoute): boolean {
   return (
     (rule.peerType === undefined || rule.peerType === route.peerType) &&
     (rule.source === undefined || rule.source === route.source) &&
+    (rule.attached === undefined || route.attached) &&
+    (rule.overlaps === undefined || overlapsOne(rule.overlaps, route.prefix)) &&
     (rule.prefixes === undefined || meets(rule.prefixes, route)) &&
     (rule.priority === undefined || rule.priority === priorityOf(route)) &&
     (rule.community === undefined || hasCommunity(route.attributes, rule.community)) &&
     (rule.asPathPrefix === undefined || startsWith(route.attributes.asPath, rule.asPathPrefix)) &&
     (rule.interface === undefined || isInterface(route.interface, rule.interface))
   );
+}
+
+function overlapsOne(others: readonly Prefix[], prefix: Prefix): boolean {
+  for (const other of others) {
+    if (other.address.length === prefix.address.length && prefixesOverlap(other, prefix)) return true;
+  }
+  return false;
 }
 
 function meets(condition: PrefixCondition, { prefix }: PolicyRoute): boolean {

@@ -14,11 +14,19 @@ import { longLivedStale } from "./import.ts";
 
 const INTERNAL: PeerConfig = { ...EXTERNAL, asNumber: 64512 };
 const CLIENT: PeerConfig = { ...INTERNAL, reflectorClient: true };
-const ORIGIN: RouteOrigin = { local: false, external: true, client: false, peerId: addressOf("10.0.0.2") };
+const ORIGIN: RouteOrigin = {
+  local: false,
+  external: true,
+  client: false,
+  attached: false,
+  peerId: addressOf("10.0.0.2"),
+};
 const OWN: RouteOrigin = { ...ORIGIN, local: true, external: false };
 const FROM_EXTERNAL = ORIGIN;
 const FROM_INTERNAL: RouteOrigin = { ...ORIGIN, external: false };
 const FROM_CLIENT: RouteOrigin = { ...FROM_INTERNAL, client: true };
+const FROM_POD: RouteOrigin = { ...ORIGIN, attached: true };
+const FROM_INTERNAL_POD: RouteOrigin = { ...FROM_INTERNAL, attached: true };
 const LEARNED: PathAttributes = {
   origin: 0,
   asPath: [{ type: 2, asNumbers: [65002] }],
@@ -200,6 +208,27 @@ describe("next hop (RFC 4271 5.1.3, RFC 2545, RFC 8950)", () => {
       nextHop: addressOf("fd00::11"),
       linkLocalNextHop: addressOf("fe80::11"),
     });
+  });
+});
+
+describe("a route of a peer on this machine", () => {
+  const OWN_ONLY = { exportScope: "originated" } as const;
+
+  it("goes on where only own routes do, of whatever AS, and by us whatever nextHopMode says", () => {
+    const told = (config: PeerConfig, origin: RouteOrigin) => exported(config, origin, LEARNED);
+    const outside = "[64512 65002] via 10.0.0.11 lp undefined med undefined";
+    const inside = "[65002] via 10.0.0.11 lp 150 med 7";
+    for (const origin of [FROM_POD, FROM_INTERNAL_POD]) {
+      for (const nextHopMode of ["Auto", "Self", "Keep"] as const) {
+        expect(told({ ...EXTERNAL, ...OWN_ONLY, nextHopMode }, origin)).toBe(outside);
+        expect(told({ ...INTERNAL, ...OWN_ONLY, nextHopMode }, origin)).toBe(inside);
+      }
+    }
+    expect(told({ ...INTERNAL, ...OWN_ONLY }, FROM_EXTERNAL)).toBe("only own routes go to this peer");
+  });
+
+  it("keeps what it was marked with: NO_EXPORT holds it back", () => {
+    expect(out(EXTERNAL, FROM_POD, withCommunities(Community.NoExport))).toBe("community NO_EXPORT");
   });
 });
 

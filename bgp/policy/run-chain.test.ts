@@ -19,6 +19,7 @@ const ATTRIBUTES: PathAttributes = {
 const ROUTE: PolicyRoute = {
   prefix: prefixOf("10.1.2.0/24"),
   attributes: ATTRIBUTES,
+  attached: false,
   peerType: "eBGP",
   source: "RemotePeers",
   interface: "eth0",

@@ -45,8 +45,8 @@ function rulesFor(filter: Filter, family: Family): readonly Rule[] {
   return family === 4 ? filter.ipv4 : filter.ipv6;
 }
 
-function hasPrefixCondition({ prefixes }: Rule): boolean {
-  return prefixes !== undefined;
+function hasPrefixCondition({ prefixes, overlaps }: Rule): boolean {
+  return prefixes !== undefined || overlaps !== undefined;
 }
 
 function operate(

@@ -4,9 +4,10 @@
  * The identifier is the path's row in the RIB, plus one: it stays for as long as the path does.
  */
 import { NO_OUTCOME } from "./export-outcomes.ts";
+import type { Member } from "./member.ts";
 import { NO_PATH } from "./paths.ts";
 import { NOBODY, type Segment } from "./update-batch.ts";
-import { BATCH, type Member, UpdateGroup } from "./update-group.ts";
+import { BATCH, UpdateGroup } from "./update-group.ts";
 
 /** One announced path. */
 interface Announced {

@@ -1,10 +1,11 @@
 /** The update group of peers that get the best path of each prefix: all but those with add-path. */
 import { NO_SET } from "./attribute-table.ts";
 import { NO_OUTCOME } from "./export-outcomes.ts";
+import type { Member } from "./member.ts";
 import { NO_PATH } from "./paths.ts";
 import { grown } from "./prefix-table.ts";
 import { NOBODY, type Segment } from "./update-batch.ts";
-import { BATCH, type Member, UpdateGroup } from "./update-group.ts";
+import { BATCH, UpdateGroup } from "./update-group.ts";
 
 const NO_IDS: readonly number[] = [];
 

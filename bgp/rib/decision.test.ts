@@ -53,7 +53,8 @@ function decide(candidates: readonly Candidate[], settings: Partial<SpeakerSetti
     known.set(one.peerAddress, source);
     const peerId = addressOf(one.peerId);
     const peerAddress = addressOf(one.peerAddress);
-    if (!one.local) sources.set(source, { name: "", external: one.external, peerId, peerAddress, client: false });
+    const { external } = one;
+    if (!one.local) sources.set(source, { name: "", external, peerId, peerAddress, client: false, attached: false });
     const nextHop = addressOf(one.igpMetric === 0 ? "10.0.0.1" : "10.0.5.1");
     const set = attributes.intern({ origin: 0, ...sequence(65001, 65002), nextHop, ...one.attributes }, 0);
     const path = paths.add(0, source, one.pathId, set, set);

@@ -81,7 +81,7 @@ const way = fc.record({
   extendedNextHop: fc.boolean(),
   reflectorClient: fc.boolean(),
 });
-const from = fc.record({ external: fc.boolean(), client: fc.boolean() });
+const from = fc.record({ external: fc.boolean(), client: fc.boolean(), attached: fc.boolean() });
 
 /** What goes out by the outcomes of a batch: attributes, and the next hop beside them where it is not among them. */
 function outcome(rib: TestRib, terms: ExportTerms, set: number): string {
@@ -109,7 +109,7 @@ describe("what a group announces of a path", () => {
   it("octets changed in place are those of the attributes changed as values, and filters that pass all change none", () => {
     let plain = 0;
     fc.assert(
-      fc.property(attributes, way, from, (any, { family, ...rest }, { external, client }) => {
+      fc.property(attributes, way, from, (any, { family, ...rest }, { external, client, attached }) => {
         // What reflectors say means nothing from an external peer, and is not kept.
         const { originatorId: _originator, clusterList: _clusters, ...fromOutside } = any;
         const path = external ? fromOutside : any;
@@ -120,8 +120,8 @@ describe("what a group announces of a path", () => {
         const rib = new TestRib([1]);
         const terms = { ...rib.negotiatedTerms(peerConfig(9)), family, ...rest };
         const peerId = addressOf("10.0.0.1");
-        rib.sources.set(1, { name: "p1", external, peerId, peerAddress: peerId, client });
-        const origin = { local: false, external, client, peerId };
+        rib.sources.set(1, { name: "p1", external, peerId, peerAddress: peerId, client, attached });
+        const origin = { local: false, external, client, attached, peerId };
         const set = rib.attributes.intern(path, 0);
         const expected = byValues(terms, origin, rib.attributes.rows.flags(set), path);
         if (isPlain(terms, origin)) plain++;

@@ -153,6 +153,7 @@ export class ExportOutcomes {
       attributes,
       peerType: this.#terms.external ? "eBGP" : "iBGP",
       source: origin.local ? "Local" : "RemotePeers",
+      attached: origin.attached,
       interface: undefined,
     });
   }
@@ -221,6 +222,6 @@ function nextHopIn(octets: Uint8Array, start: number, end: number): Uint8Array {
   return octets.slice(place.start, Math.min(place.end, place.start + 16));
 }
 
-function originOf(from: number, { external, client, peerId }: Source): RouteOrigin {
-  return { local: from === LOCAL_SOURCE, external, client, peerId };
+function originOf(from: number, { external, client, attached, peerId }: Source): RouteOrigin {
+  return { local: from === LOCAL_SOURCE, external, client, attached, peerId };
 }

@@ -274,7 +274,8 @@ export class Play {
       for (const { source, length } of this.#announceable(prefix)) {
         if (source === number) continue;
         const own = source === 0;
-        const origin = { local: own, external: !own, client: false, peerId: addressOf("10.0.0.1") };
+        const peerId = addressOf("10.0.0.1");
+        const origin = { local: own, external: !own, client: false, attached: false, peerId };
         const path = own ? LOCAL_ATTRIBUTES : attributesOf(source, length);
         const out = exportAttributes({ ...this.#rib.negotiatedTerms(config), addPath: false }, origin, path);
         const last = terms.expected(prefix, out as PathAttributes, own);

@@ -18,13 +18,14 @@ import { BestPathGroup } from "./best-path-group.ts";
 import { Decision } from "./decision.ts";
 import { FamilyRib } from "./family-rib.ts";
 import { type ForwardingSink, ForwardingTable } from "./forwarding.ts";
+import type { Member } from "./member.ts";
 import { type Gateway, NextHops, type UnderlayRoute } from "./next-hops.ts";
 import { OwnRoutes } from "./own-routes.ts";
 import { PathChanges } from "./path-changes.ts";
 import { NO_PATH } from "./paths.ts";
 import type { SpeakerSettings } from "./settings.ts";
 import { type Source, Sources } from "./sources.ts";
-import type { Member, UpdateGroup } from "./update-group.ts";
+import type { UpdateGroup } from "./update-group.ts";
 
 export const FAMILIES: readonly Family[] = [4, 6];
 
@@ -71,9 +72,10 @@ export class Rib {
 
   /** What is known of a source; where that is other than before, its paths are decided and told again. */
   setSource(source: number, known: Source): void {
-    const { external, client, peerId } = this.sources.get(source);
+    const { external, client, attached, peerId } = this.sources.get(source);
     this.sources.set(source, known);
-    if (external === known.external && client === known.client && sameAddress(peerId, known.peerId)) return;
+    const same = external === known.external && client === known.client && attached === known.attached;
+    if (same && sameAddress(peerId, known.peerId)) return;
     for (const family of FAMILIES) this.families[family].markSource(source);
   }
 

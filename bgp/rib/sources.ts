@@ -13,6 +13,8 @@ export interface Source {
   readonly peerAddress: Address;
   /** A client of this speaker as route reflector (RFC 4456). */
   readonly client: boolean;
+  /** On this machine alone: PeerConfig says what follows. */
+  readonly attached: boolean;
 }
 
 /** Before anything is known. */
@@ -22,6 +24,7 @@ export const UNKNOWN: Source = {
   peerId: addressOf("0.0.0.0"),
   peerAddress: addressOf("0.0.0.0"),
   client: false,
+  attached: false,
 };
 
 export class Sources {

@@ -10,9 +10,10 @@ import { isFault } from "../wire/fault.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import { announcements, messagesIn, readUpdate, withdrawals } from "../wire/testing.ts";
 import { AdjRibIn } from "./adj-rib-in.ts";
+import { Member } from "./member.ts";
 import { describeGateway } from "./next-hops.ts";
 import { Rib } from "./rib.ts";
-import { Member, type UpdateGroup } from "./update-group.ts";
+import type { UpdateGroup } from "./update-group.ts";
 
 /** External peer n: 10.0.0.n, AS 65000 + n. */
 export function peerConfig(n: number): PeerConfig {
@@ -47,7 +48,8 @@ export class TestRib extends Rib {
     for (const n of peers) {
       const peerAddress = addressOf(`10.0.0.${n}`);
       const { external } = negotiated;
-      this.sources.set(n, { name: `p${n}`, external, peerId: peerAddress, peerAddress, client: false });
+      const peer = { name: `p${n}`, external, peerId: peerAddress, peerAddress };
+      this.sources.set(n, { ...peer, client: false, attached: false });
       this.#ins.set(n, new AdjRibIn(this, n, change(peerConfig(n)), negotiated, undefined));
     }
   }

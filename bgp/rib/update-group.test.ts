@@ -10,8 +10,8 @@ import { isFault } from "../wire/fault.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import { messagesIn, nlriTable, readUpdate } from "../wire/testing.ts";
 import { playMany } from "./group-testing.ts";
+import { Member } from "./member.ts";
 import { Listener, pathOf, peerConfig, TestRib } from "./testing.ts";
-import { Member } from "./update-group.ts";
 
 const TEN = Array.from({ length: 10 }, (_, n) => `10.${n}.0.0/16`);
 

@@ -5,7 +5,6 @@
  * (a mark each) and told from the group's state when it takes octets again. So a slow peer costs little memory, and it
  * never hears an intermediate state. A member that joins later is caught up in the same way.
  */
-import type { Family } from "../../ipam/net/address.ts";
 import type { ExportTerms } from "../policy/export-terms.ts";
 import { UpdateWriter } from "../wire/encode-update.ts";
 import type { AttributeTable } from "./attribute-table.ts";
@@ -13,6 +12,7 @@ import type { Decision } from "./decision.ts";
 import { ExportOutcomes } from "./export-outcomes.ts";
 import type { FamilyRib } from "./family-rib.ts";
 import { Marks } from "./marks.ts";
+import type { Member } from "./member.ts";
 import type { Sources } from "./sources.ts";
 import { type Segment, UpdateBatch } from "./update-batch.ts";
 
@@ -20,65 +20,6 @@ import { type Segment, UpdateBatch } from "./update-batch.ts";
 export const BATCH = 16_384;
 /** How long a group waits for a member that takes nothing. */
 const PATIENCE_MS = 200;
-
-/** One peer in a group. */
-export class Member {
-  /** Its number among the sources: its own paths do not go back to it. */
-  readonly source: number;
-  /** Prefixes whose last change it has not been told. */
-  readonly lag = new Marks();
-  lags = false;
-  /** It is caught up once the group has looked at everything. */
-  waits = false;
-  /** It is on its way to another group, with what it misses. */
-  moves = false;
-  /** End-of-RIB is due once it has been told everything (RFC 4724 2). */
-  endOfRibDue = true;
-  /** RFC 7313: the end of a refresh is due then too. */
-  refreshEndDue = false;
-  /** With add-path: identifiers of paths that were withdrawn meanwhile, by prefix. */
-  readonly #missedPaths = new Map<number, Set<number>>();
-  readonly #host: MemberHost;
-
-  constructor(source: number, host: MemberHost) {
-    this.source = source;
-    this.#host = host;
-  }
-
-  get congested(): boolean {
-    return this.#host.congested;
-  }
-
-  send(octets: Uint8Array, messages: number): void {
-    this.#host.send(octets, messages);
-  }
-
-  refreshed(family: Family): void {
-    this.#host.refreshed(family);
-  }
-
-  missPaths(prefix: number, pathIds: readonly number[]): void {
-    if (pathIds.length === 0) return;
-    const missed = this.#missedPaths.get(prefix) ?? new Set();
-    for (const pathId of pathIds) missed.add(pathId);
-    this.#missedPaths.set(prefix, missed);
-  }
-
-  /** Taken: asked for once. */
-  missedPaths(prefix: number): Iterable<number> {
-    const missed = this.#missedPaths.get(prefix) ?? [];
-    this.#missedPaths.delete(prefix);
-    return missed;
-  }
-}
-
-export interface MemberHost {
-  readonly congested: boolean;
-  /** The octets may go to others too. */
-  send(octets: Uint8Array, messages: number): void;
-  /** Everything asked for has been told again. */
-  refreshed(family: Family): void;
-}
 
 export interface GroupParts {
   readonly attributes: AttributeTable;
@@ -167,6 +108,12 @@ export abstract class UpdateGroup {
     member.lags = member.lag.size > 0;
   }
 
+  /** End-of-RIB is not held back any more. */
+  endHold(member: Member): void {
+    member.holdsEndOfRib = false;
+    this.#owed.add(member);
+  }
+
   /** The member is to be told everything (again). */
   tellAll(member: Member): void {
     for (const prefix of this.announcedPrefixes()) this.#miss(member, prefix);
@@ -248,7 +195,7 @@ export abstract class UpdateGroup {
 
   #finish(member: Member): void {
     this.#owed.delete(member);
-    if (member.endOfRibDue) {
+    if (member.endOfRibDue && !member.holdsEndOfRib) {
       member.endOfRibDue = false;
       this.writer.endOfRib(this.terms.family);
       member.send(this.writer.take(), 1);

@@ -85,6 +85,12 @@ export interface PeerConfig {
   readonly removePrivateAs: boolean;
   /** `originated`: only routes of this speaker's own are announced, so that it never becomes a transit. */
   readonly exportScope: "all" | "originated";
+  /**
+   * On this machine alone, as a pod is: nobody reaches it but through us. Its routes lead to its own address or are
+   * refused, and go on as our own do: also where only own routes are announced, inside the AS too, and always with us
+   * as next hop.
+   */
+  readonly attached?: boolean;
   /** RFC 4456. */
   readonly reflectorClient: boolean;
   /** Four octets, for CLUSTER_LIST. */
@@ -123,6 +129,7 @@ const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
   "numAllowedLocalAsNumbers",
   "removePrivateAs",
   "exportScope",
+  "attached",
   "connectRetryTime",
   "gracefulShutdown",
   "importChain",

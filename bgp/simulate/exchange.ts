@@ -59,8 +59,8 @@ function outgoing(
   from: number,
   prefix: Prefix,
 ): PathAttributes | undefined {
-  const { external, client, peerId } = sources.get(from);
-  const origin = { local: from === LOCAL_SOURCE, external, client, peerId };
+  const { external, client, attached, peerId } = sources.get(from);
+  const origin = { local: from === LOCAL_SOURCE, external, client, attached, peerId };
   if (exportProblem(terms, origin, attributes.rows.flags(set)) !== undefined) return undefined;
   const before = exportAttributes(terms, origin, attributes.attributes(set));
   if (typeof before === "string") return undefined;
@@ -69,6 +69,7 @@ function outgoing(
     attributes: before,
     peerType: terms.external ? "eBGP" : "iBGP",
     source: origin.local ? "Local" : "RemotePeers",
+    attached,
     interface: undefined,
   });
   return verdict.accept ? verdict.attributes : undefined;

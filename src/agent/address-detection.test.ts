@@ -43,6 +43,13 @@ async function found(method: string, family: 4 | 6 = 4, ports = PORTS): Promise<
 }
 
 describe("the node's address", () => {
+  it("is none that the machine does not speak from, as those that pods dial", async () => {
+    const dialed = { address: addressOf("fd00::179"), length: 128, deprecated: true } as const;
+    const [lo, ...others] = LINKS as [Link, ...Link[]];
+    const ports = { ...PORTS, links: () => [{ ...lo, addresses: [...lo.addresses, dialed] }, ...others] };
+    expect(await found("cidr=fd00::/16", 6, ports)).toBe("fd00::5/64");
+  });
+
   it.each([
     ["first-found", 4, "10.0.2.5/24"],
     ["first-found", 6, "fd00::5/64"],

@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { PeerConfig } from "../../bgp/session/peer-config.ts";
 import { openEtcdStore } from "../../ipam/etcd/client.ts";
+import type { Address } from "../../ipam/net/address.ts";
 import { formatPrefix } from "../../ipam/net/prefix.ts";
 import { type Routes, refuseSecond, serveHttp, serveSocket } from "../api/server.ts";
 import type { Cluster } from "../cluster/port.ts";
@@ -32,9 +33,11 @@ import { type Log, openLog } from "../telemetry/log.ts";
 import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import { Configuration, type Configured } from "./configuration.ts";
+import { DialedAddresses } from "./dialed-addresses.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
 import { firstLook, followKubernetes, kubernetesSays, lastLook, movablePods } from "./kubernetes.ts";
+import { LocalWorkloads } from "./local-workloads.ts";
 import { NetworkListFile } from "./network-list-file.ts";
 import { NodeDrain } from "./node-drain.ts";
 import { originate } from "./originate.ts";
@@ -118,11 +121,15 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     announce();
     const { current } = configuration;
     if (current === undefined || !loaded || !services.settled) return;
-    routing.configure(speakerSettings(current.node));
-    tellPeers(current.node, handover.peers(current.node, routing.speaker, performance.now()));
+    const node = localWorkloads.of(current.node);
+    routing.attach(localWorkloads.ways);
+    dialed.set(Object.values(node.local?.addresses ?? {}));
+    passwords.follow(node.peers);
+    routing.configure(speakerSettings(node));
+    tellPeers(node, handover.peers(node, routing.speaker, performance.now()));
   };
   const tellPeers = (node: NodeConfig, peers: readonly PeerConfig[]) => {
-    routing.setPeers(drain.peers(peers), [], listens(node));
+    routing.setPeers(drain.peers(peers), [], listens(node, dialed.there));
     drain.holdDown();
     clearTimeout(again);
     if (!handover.pending) return;
@@ -163,6 +170,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       configuration.setKubernetesNode(node);
       drain.setNode(node === "absent" ? undefined : node);
     },
+    podsChanged: () => localWorkloads.look(),
     facts: () => ({ ready: notReady().length === 0, leaving: drain.leaving, ...sessions(routing) }),
   });
   const kubernetesPods = kubernetes?.pods;
@@ -174,7 +182,17 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     store,
     log: log.child({ part: "cni" }),
     changed: announce,
+    podsChanged: () => localWorkloads.look(),
   });
+  const localWorkloads = new LocalWorkloads({
+    kubernetesPods,
+    attachments: () => pods.attachments(),
+    links: () => listLinks(),
+    file: `${config.socket}.local-workloads`,
+    log: log.child({ part: "bgp" }),
+    changed: update,
+  });
+  const dialed = new DialedAddresses({ file: `${config.socket}.dialed-addresses`, log: log.child({ part: "bgp" }) });
   const services = new ServiceRoutes({
     ...config,
     cluster,
@@ -195,7 +213,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
       pods.configure(configured);
       routing.leaveAlone(allServiceRanges(configured.node.services));
       configureServices(configured);
-      passwords.follow(configured.node.peers);
+      passwords.follow(localWorkloads.of(configured.node).peers);
       peerRoutes.set(configured.node.peers);
       update();
     },
@@ -205,11 +223,11 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
   const status = () =>
     nodeStatus({
       node: config.nodeName,
-      config: configuration.current?.node,
+      config: localWorkloads.node,
       startedAt,
       notReady: notReady(),
       kept: handover.types(),
-      problems: [configuration, passwords, peerRoutes, packetRules, pods, networkList, services]
+      problems: [configuration, passwords, peerRoutes, localWorkloads, dialed, packetRules, pods, networkList, services]
         .flatMap(({ problems }) => problems)
         .concat(handover.problems(performance.now()), kubernetesSays(kubernetes).problems),
       drain: drain.status(pods.count),
@@ -270,7 +288,8 @@ function sessions({ speaker: { neighbors } }: Routing) {
   return { peers: neighbors.length, established: neighbors.filter(({ peer }) => peer.session !== undefined).length };
 }
 
-function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig): Listen[] {
+function listens({ bindMode, listenPort: port, ipv4, ipv6 }: NodeConfig, dialed: readonly Address[]): Listen[] {
   if (bindMode === "None") return [{ port }];
-  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : [{ address: { address: own.address }, port }]));
+  const own = [ipv4?.address, ipv6?.address, ...dialed];
+  return own.flatMap((address) => (address === undefined ? [] : [{ address: { address }, port }]));
 }

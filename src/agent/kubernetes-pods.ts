@@ -61,6 +61,8 @@ export interface KubernetesPodsOptions {
   readonly log: Log;
   /** How long an ADD waits for the API server, in milliseconds. */
   readonly patienceMs?: number;
+  /** A pod or a namespace came, went or is another one. */
+  readonly changed?: () => void;
 }
 
 /** Well under kubelet's two minutes, and it asks again. */
@@ -72,6 +74,7 @@ export class KubernetesPods implements OwnPods {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #problems = new Map<string, string>();
   readonly #seen = Promise.withResolvers<void>();
+  readonly #read = new Set<string>();
   readonly #watches: readonly Watch[];
 
   constructor(options: KubernetesPodsOptions) {
@@ -102,6 +105,21 @@ export class KubernetesPods implements OwnPods {
 
   get synced(): boolean {
     return this.#watches[0]?.synced === true;
+  }
+
+  /** Pods and namespaces were read once, in this run: what is not among them is not there. */
+  get isRead(): boolean {
+    return this.#read.size === this.#watches.length;
+  }
+
+  /** The pod of that name, unless it is another one; any with an empty uid. */
+  ownPod(namespace: string, name: string, uid: string): OwnPod | undefined {
+    const pod = this.#pods.get(`${namespace}/${name}`);
+    return pod !== undefined && isSame(pod, uid) ? pod : undefined;
+  }
+
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> {
+    return this.#namespaces.get(namespace)?.labels ?? {};
   }
 
   get problems(): readonly string[] {
@@ -175,10 +193,13 @@ export class KubernetesPods implements OwnPods {
         into.clear();
         for (const [key, object] of objects) into.set(key, object);
         seen?.();
+        this.#read.add(what);
+        this.#options.changed?.();
       },
       change: (key: string, object: Kept | undefined) => {
         if (object === undefined) into.delete(key);
         else into.set(key, object);
+        this.#options.changed?.();
       },
       health: (problem: string | undefined) => {
         if (problem === undefined) this.#problems.delete(what);

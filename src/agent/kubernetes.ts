@@ -24,13 +24,13 @@ const LAST_LOOK_STEP_MS = 20;
 
 export function followKubernetes(
   cluster: Cluster | undefined,
-  options: Omit<KubernetesNodeOptions, "cluster"> & { readonly store: Store },
+  options: Omit<KubernetesNodeOptions, "cluster"> & { readonly store: Store; readonly podsChanged: () => void },
 ): Kubernetes | undefined {
   if (cluster === undefined) return undefined;
-  const { nodeName, log, store } = options;
+  const { nodeName, log, store, podsChanged: changed } = options;
   return {
     node: new KubernetesNode({ ...options, cluster }),
-    pods: new KubernetesPods({ cluster, nodeName, log }),
+    pods: new KubernetesPods({ cluster, nodeName, log, changed }),
     claim: new ClusterClaim({
       store,
       by: `the agent of ${nodeName}`,

@@ -35,7 +35,9 @@ export function addressOnLinks(
 ): AddressWithLength | undefined {
   for (const link of [...links].sort((a, b) => a.index - b.index)) {
     if (!link.up || !isCandidate(link.name, method as ByLink)) continue;
-    const found = link.addresses.find(({ address }) => familyOf(address) === family && fits(address, method));
+    const found = link.addresses.find(
+      ({ address, deprecated }) => deprecated !== true && familyOf(address) === family && fits(address, method),
+    );
     if (found !== undefined) return found;
   }
   return undefined;

@@ -100,6 +100,19 @@ describe("what follows", () => {
     expect(peers.map(({ peer }) => peer.disabled)).toEqual([false, true]);
   });
 
+  it("for pods that peer with their node: told to prefer others as well, and let go with the node's own routes", () => {
+    const { drain, after } = drainWith();
+    const names = () =>
+      drain.peers([{ name: "tor1" }, { name: "pod", attached: true }] as never).map(({ name }) => name);
+    drain.start();
+    drain.drain({ message: "new RAM", preferOthersMs: 1_000, podsMs: 0 });
+    expect(names()).toEqual(["tor1", "pod"]);
+    expect(after(1_000)).toBe("withdrawn");
+    expect(names()).toEqual(["tor1"]);
+    drain.undrain();
+    expect(names()).toEqual(["tor1", "pod"]);
+  });
+
   it("at a start: a node that was drained comes back only to go where pods still run", () => {
     const view = node(cordoned, { "overland.dev/withdraw-on-cordon": "true" });
     for (const [pods, phase] of [

@@ -129,7 +129,9 @@ export class NodeDrain {
   }
 
   peers(configs: readonly PeerConfig[]): readonly PeerConfig[] {
-    return this.#drain.lastResort ? configs.map((config) => ({ ...config, gracefulShutdown: true })) : configs;
+    // Routes of pods go as the node's own do.
+    const kept = this.#drain.allWithdrawn ? configs.filter(({ attached }) => attached !== true) : configs;
+    return this.#drain.lastResort ? kept.map((config) => ({ ...config, gracefulShutdown: true })) : kept;
   }
 
   announced(origination: Origination): Origination {

@@ -12,6 +12,7 @@ import { allServiceRanges } from "../config/services.ts";
 import type { Link } from "../kernel/links.ts";
 import { ownAddresses } from "../speaker/own-addresses.ts";
 import type { Password } from "./passwords.ts";
+import { podRoutes } from "./pod-routes.ts";
 import { reflectedRoutes } from "./reflected-routes.ts";
 
 /** As the resources have it, for the speaker as a whole. */
@@ -26,8 +27,8 @@ export function speakerSettings({ pathChoice }: NodeConfig): SpeakerSettings {
 
 /**
  * A node announces its own routes only, to routers and nodes alike: it never becomes a transit between two routers,
- * and a router hears of each block from its owner alone. A route reflector passes routes of the pools on besides. See
- * docs/decisions/announce-own-routes-only.md.
+ * and a router hears of each block from its owner alone. What its own pods announce counts as its own. A route
+ * reflector passes routes of the pools on besides. See docs/decisions/announce-own-routes-only.md.
  */
 export function peerConfigs(
   config: NodeConfig,
@@ -65,11 +66,18 @@ export function peerConfigs(
     extendedNextHop: peer.extendedNextHop ?? false,
     role: peer.role,
     strictRole: peer.strictRole ?? false,
-    localAddresses: peer.sourceAddress === undefined ? onTheLink(peer, localAddresses, links()) : localAddresses,
+    // A pod finds us at the address it dialed.
+    localAddresses:
+      peer.pod !== undefined
+        ? {}
+        : peer.sourceAddress === undefined
+          ? onTheLink(peer, localAddresses, links())
+          : localAddresses,
     nextHopMode: peer.nextHopMode,
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
     removePrivateAs: peer.removePrivateAS ?? false,
-    exportScope: config.reflects === undefined ? "originated" : "all",
+    exportScope: config.reflects === undefined || peer.pod !== undefined ? "originated" : "all",
+    ...(peer.pod !== undefined && { attached: true }),
     reflectorClient: peer.reflection?.client ?? false,
     clusterId: peer.reflection?.clusterID ?? config.routerID,
     routeServerClient: peer.routeServerClient ?? false,
@@ -112,22 +120,26 @@ class Policies {
   readonly #compiled = new Map<string, Filter>();
   readonly #tags: readonly Tag[];
   readonly #passedOn: Filter | undefined;
+  readonly #fromPods: Filter;
 
   constructor(config: NodeConfig) {
     this.#config = config;
     this.#tags = config.advertisements.map(({ prefix, communities }) => compileTag(prefix, communities));
+    this.#fromPods = podRoutes(config.local?.guarded ?? []);
     this.#passedOn = config.reflects && reflectedRoutes(config.reflects, allServiceRanges(config.services));
   }
 
   of(peer: PeerIntent): Policy {
     const requiresPolicy = this.#config.ebgpRequiresPolicy && peer.asNumber !== peer.localASNumber;
-    const asked = this.#filters(peer, "export");
+    const isPod = peer.pod !== undefined;
     // Our own rules are no policy of the operator's.
-    const passedOn = this.#passedOn === undefined || (requiresPolicy && asked.length === 0) ? [] : [this.#passedOn];
+    const withOurs = (asked: readonly Filter[], ours: Filter | undefined) =>
+      chainOf(ours === undefined || (requiresPolicy && asked.length === 0) ? asked : [...asked, ours]);
+    const passedOn = isPod ? undefined : this.#passedOn;
     return {
       requiresPolicy,
-      importChain: chainOf(this.#filters(peer, "import"), []),
-      exportChain: chainOf([...asked, ...passedOn], this.#tags),
+      importChain: withOurs(this.#filters(peer, "import"), isPod ? this.#fromPods : undefined),
+      exportChain: { ...withOurs(this.#filters(peer, "export"), passedOn), tags: this.#tags },
     };
   }
 
@@ -145,6 +157,6 @@ class Policies {
   }
 }
 
-function chainOf(filters: readonly Filter[], tags: readonly Tag[]): FilterChain {
-  return { filters, otherwise: "Accept", tags };
+function chainOf(filters: readonly Filter[]): FilterChain {
+  return { filters, otherwise: "Accept", tags: [] };
 }

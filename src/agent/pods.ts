@@ -39,6 +39,8 @@ export interface PodsOptions {
   readonly kubernetesPods: Pick<KubernetesPods, "podFor" | "isGone"> | undefined;
   /** Blocks, or addresses outside of them, changed: so does what the node announces. */
   readonly changed: () => void;
+  /** A pod came or went. */
+  readonly podsChanged: () => void;
 }
 
 export class Pods {
@@ -213,6 +215,7 @@ export class Pods {
 
   /** An address out of the node's own blocks changes nothing about what it announces. */
   #podChanged(addresses: readonly Address[]): void {
+    this.#options.podsChanged();
     if (addresses.some((address) => this.#own.longest(address) === undefined)) this.#options.changed();
   }
 

@@ -18,6 +18,7 @@ function rulesFor(pools: readonly ReflectedPool[], services: readonly Prefix[], 
   const open = ofFamily.filter(({ disableBGPExport }) => !disableBGPExport);
   return [
     { by: "own route", source: "Local", action: "Accept", operations: [] },
+    { by: "route of a pod of this node", attached: true, action: "Accept", operations: [] },
     ...hidden.map(({ prefix, name }) => inside(prefix, `IPPool ${name} has disableBGPExport`, "Reject")),
     ...open.map(({ prefix, name }) => inside(prefix, `route of IPPool ${name}`, "Accept")),
     ...services

@@ -25,7 +25,7 @@ export interface NodeStatusInput {
 export function nodeStatus(input: NodeStatusInput): object {
   const { config, notReady } = input;
   const types = new Map<string, string>([
-    ...(config?.peers ?? []).map(({ name, type }) => [name, type] as const),
+    ...(config?.peers ?? []).map(({ name, type, pod }) => [name, pod === undefined ? type : `${type} ${pod}`] as const),
     ...input.kept,
   ]);
   return {

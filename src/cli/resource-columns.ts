@@ -62,7 +62,7 @@ const IPAM: readonly Column<IPAMConfigurationResource>[] = [
 ];
 
 const PEER: readonly Column<BGPPeerResource>[] = [
-  { title: "PEERIP", cell: ({ spec }) => spec.peerIP || spec.peerSelector },
+  { title: "PEERIP", cell: ({ spec }) => spec.peerIP || spec.peerSelector || spec.localWorkloadSelector },
   { title: "NODE", cell: ({ spec }) => spec.node || spec.nodeSelector || "(global)" },
   { title: "ASN", cell: ({ spec }) => spec.asNumber },
 ];

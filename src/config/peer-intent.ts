@@ -3,9 +3,14 @@ import type { Address, Family } from "../../ipam/net/address.ts";
 import type { BGPFilterSpec } from "./schema/bgpfilter.ts";
 
 export interface PeerIntent extends PeerTerms {
-  /** `mesh/<node>`, `<bgppeer>`, or `<bgppeer>/<node>` for a peering by peerSelector. */
+  /**
+   * `mesh/<node>`, `<bgppeer>`, `<bgppeer>/<node>` for a peering by peerSelector, or `<bgppeer>/<namespace>/<pod>/ipv4`
+   * for one by localWorkloadSelector.
+   */
   readonly name: string;
-  readonly type: "node-to-node mesh" | "node specific" | "global";
+  readonly type: "node-to-node mesh" | "node specific" | "global" | "local workload";
+  /** A pod of this node, `namespace/name`: nobody reaches it but through us. */
+  readonly pod?: string;
   /** Name of the node on the other side; undefined: somebody else. */
   readonly node?: string;
   readonly address: Address;

@@ -55,8 +55,24 @@ export function secretKeyOf({ secretKeyRef: { name, key } }: PasswordSource): Se
   return { name, key };
 }
 
+/** What of it cannot be had, or says nothing, in words. */
+export function termProblems(name: string, spec: BGPPeerSpec, terms: PeerTerms, ends: Ends): string[] {
+  const problems: string[] = [];
+  for (const filter of terms.filters ?? []) {
+    if (filter.spec !== undefined) continue;
+    const cure = "apply it, or remove it from filters; until then nothing gets past its place";
+    problems.push(`BGPPeer ${name}: there is no BGPFilter ${filter.name}: ${cure}`);
+  }
+  const idle = ends.asNumber === ends.localASNumber ? externalOnly(spec) : [];
+  if (idle.length > 0) {
+    const what = `${idle.join(", ")} ${idle.length === 1 ? "is" : "are"} for peers of another AS`;
+    problems.push(`BGPPeer ${name}: ${what}, and this session is inside AS ${ends.asNumber}; ignored`);
+  }
+  return problems;
+}
+
 /** Those of the spec's fields that say nothing on a session inside the AS. */
-export function externalOnly(spec: BGPPeerSpec): string[] {
+function externalOnly(spec: BGPPeerSpec): string[] {
   const given = [
     spec.role !== undefined && "role",
     spec.routeServerClient === true && "routeServerClient",

@@ -16,25 +16,12 @@ import {
   parseAddress,
   sameAddress,
 } from "../../ipam/net/address.ts";
-import { matches, parseSelector } from "../../ipam/selector.ts";
 import { addressOfFamily, type Cluster, commonFamily, DEFAULTS, type KnownNode } from "./cluster.ts";
 import { readPeerAddress } from "./peer-address.ts";
 import type { PeerIntent, PeerTerms } from "./peer-intent.ts";
-import { type End, type Ends, externalOnly, peerTerms, secretKeyOf } from "./peer-terms.ts";
+import { type End, type Ends, peerTerms, secretKeyOf, termProblems } from "./peer-terms.ts";
+import { type Peering, readPeering } from "./peering.ts";
 import type { BGPPeerResource } from "./resource.ts";
-
-type Labels = Readonly<Record<string, string>>;
-
-/** A BGPPeer with its selectors read once. */
-interface Peering {
-  readonly resource: BGPPeerResource;
-  readonly name: string;
-  readonly type: "node specific" | "global";
-  /** True when this node is one that has the peering. */
-  from(node: KnownNode): boolean;
-  /** True when the node is chosen as the other side. */
-  to(node: KnownNode): boolean;
-}
 
 export interface PeerSet {
   readonly peers: readonly PeerIntent[];
@@ -197,16 +184,7 @@ class PeerCollection implements PeerSet {
   #terms(peering: Peering, end: End, ends: Ends): PeerTerms {
     const { spec } = peering.resource;
     const terms = peerTerms(spec, this.#me.settings, end, ends, this.#cluster.filters);
-    for (const filter of terms.filters ?? []) {
-      if (filter.spec !== undefined) continue;
-      const cure = "apply it, or remove it from filters; until then nothing gets past its place";
-      this.#say(`BGPPeer ${peering.name}: there is no BGPFilter ${filter.name}: ${cure}`);
-    }
-    const idle = ends.asNumber === ends.localASNumber ? externalOnly(spec) : [];
-    if (idle.length > 0) {
-      const what = `${idle.join(", ")} ${idle.length === 1 ? "is" : "are"} for peers of another AS`;
-      this.#say(`BGPPeer ${peering.name}: ${what}, and this session is inside AS ${ends.asNumber}; ignored`);
-    }
+    for (const problem of termProblems(peering.name, spec, terms, ends)) this.#say(problem);
     return terms;
   }
 
@@ -224,27 +202,6 @@ class PeerCollection implements PeerSet {
     this.#said.add(problem);
     this.problems.push(problem);
   }
-}
-
-function readPeering(resource: BGPPeerResource): Peering {
-  const { node, nodeSelector = "", peerSelector = "" } = resource.spec;
-  const named = node !== undefined && node !== "";
-  const selects = labelTest(nodeSelector);
-  const chooses = labelTest(peerSelector);
-  return {
-    resource,
-    name: resource.metadata.name,
-    type: named || nodeSelector !== "" ? "node specific" : "global",
-    from: (candidate) => (named ? candidate.name === node : nodeSelector === "" || selects(candidate.labels)),
-    to: (candidate) => chooses(candidate.labels),
-  };
-}
-
-/** An expression that cannot be read (it was checked when it was written) chooses nothing. */
-function labelTest(expression: string): (labels: Labels) => boolean {
-  if (expression === "") return () => false;
-  const parsed = parseSelector(expression);
-  return "selector" in parsed ? (labels) => matches(parsed.selector, labels) : () => false;
 }
 
 // localASNumber is shown by the side that the BGPPeer is for; the other side has to expect exactly that one.

@@ -8,6 +8,7 @@ import { type Address, addressOf, compareAddresses, formatAddress } from "../../
 import { type AddressWithLength, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { type Advertisement, advertisementsOf } from "./advertisements.ts";
 import { type Cluster, clusterOf, type KnownNode, type PathChoice, unknownNode } from "./cluster.ts";
+import { type LocalPeerings, resolveLocalPeerings } from "./local-peerings.ts";
 import type { PeerIntent } from "./peer-intent.ts";
 import { resolvePeers } from "./resolve-peers.ts";
 import type { ResourceSnapshot } from "./resource.ts";
@@ -39,6 +40,8 @@ export interface NodeConfig {
   readonly services: ServiceSettings;
   /** A route reflector passes routes of these pools on, or keeps them to itself; undefined: this node is none. */
   readonly reflects?: readonly ReflectedPool[];
+  /** With which of its own pods the node peers; undefined: no BGPPeer asks for it. */
+  readonly local?: LocalPeerings;
 }
 
 export interface ReflectedPool {
@@ -69,6 +72,8 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
       `node ${nodeName} is a route reflector, and no BGPPeer gives it a session: reflectors are in no mesh`,
     );
   }
+  const local = registered ? resolveLocalPeerings(snapshot, cluster, me) : undefined;
+  problems.push(...(local?.problems ?? []));
   const { logSeverity, listenPort, bindMode, ebgpRequiresPolicy, pathChoice } = me.settings;
   const logLevel = logLevelOf(logSeverity);
   return {
@@ -87,6 +92,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     advertisements: advertisementsOf(snapshot, nodeName),
     services: serviceSettingsOf(snapshot, nodeName),
     ...(me.clusterID !== undefined && { reflects: reflectedPools(snapshot) }),
+    ...(local !== undefined && { local }),
   };
 }
 

@@ -17,7 +17,12 @@ export interface Link {
   readonly mac: string;
   /** "veth", "bridge", "vlan"…; absent for physical links and lo. */
   readonly kind?: string;
-  readonly addresses: readonly AddressWithLength[];
+  readonly addresses: readonly LinkAddress[];
+}
+
+export interface LinkAddress extends AddressWithLength {
+  /** Not to be spoken from (RFC 4862 5.5.4). */
+  readonly deprecated?: true;
 }
 
 /** Lists the links of the namespace at the path, or of the process's own. */
@@ -43,7 +48,11 @@ export function readLinks(netlink: Netlink): Link[] {
     mtu,
     mac,
     ...(kind === undefined ? {} : { kind }),
-    addresses: (byLink.get(index) ?? []).map(({ address, length }) => ({ address, length })),
+    addresses: (byLink.get(index) ?? []).map(({ address, length, deprecated }) => ({
+      address,
+      length,
+      ...(deprecated && { deprecated }),
+    })),
   }));
 }
 

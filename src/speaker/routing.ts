@@ -5,6 +5,7 @@
  * wants any more is swept.
  */
 import type { Fact, Network, SpeakerEvent, SpeakerSettings } from "../../bgp/facts.ts";
+import type { UnderlayRoute } from "../../bgp/rib/next-hops.ts";
 import type { PeerConfig, PeerRange } from "../../bgp/session/peer-config.ts";
 import { formatPrefix, hostPrefix, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { listLinks } from "../kernel/links.ts";
@@ -53,6 +54,9 @@ export class Routing {
   #convergence: Convergence | undefined;
   #announced: string | undefined;
   #leftAlone = "";
+  #underlay: readonly UnderlayRoute[] = [];
+  #attached: readonly UnderlayRoute[] = [];
+  #attachedText = "[]";
   #sweep: "waiting" | "going on" | "done" = "waiting";
 
   constructor({ log, install, table, listenCure }: RoutingOptions) {
@@ -76,7 +80,10 @@ export class Routing {
     });
     this.listeners = new Listeners({ log, cure: listenCure, connection: (socket) => this.#loop.accept(socket) });
     this.#kernel.serve({
-      underlay: (routes) => this.#loop.tell({ kind: "underlay", routes }),
+      underlay: (routes) => {
+        this.#underlay = routes;
+        this.#tellUnderlay();
+      },
       ...(install ? { wanted: this.#wanted() } : {}),
     });
     const check = setInterval(() => this.#check(), CHECK_MS);
@@ -152,6 +159,20 @@ export class Routing {
     this.#kernel.forwarding?.leaveAlone(ranges);
   }
 
+  /** Routes to pods with sessions, which are ours and so not among those that others made. */
+  attach(ways: readonly UnderlayRoute[]): void {
+    const text = JSON.stringify(ways.map(({ prefix, via }) => [formatPrefix(prefix), via]));
+    if (text === this.#attachedText) return;
+    this.#attachedText = text;
+    this.#attached = ways;
+    this.#tellUnderlay();
+  }
+
+  #tellUnderlay(): void {
+    const routes = this.#attached.length === 0 ? this.#underlay : [...this.#underlay, ...this.#attached];
+    this.#loop.tell({ kind: "underlay", routes });
+  }
+
   #tellNetworks(changed: readonly string[]): void {
     const announced: Network[] = [];
     const withdrawn: Prefix[] = [];
@@ -210,6 +231,7 @@ export class Routing {
     if (this.speaker.rib.forwardingChangesPending) return;
     if (this.#convergence.waitingFor(this.speaker.neighbors, performance.now()).length > 0) return;
     this.speaker.endRestart();
+    this.#loop.wake();
     if (this.#kernel.forwarding === undefined) {
       this.#sweep = "done";
       return;

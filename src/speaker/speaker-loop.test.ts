@@ -217,6 +217,13 @@ describe("the speaker's loop", () => {
     expect(speaker.kinds()).not.toContain("closed");
   });
 
+  it("asks for work when it is woken, though there is no fact and no timer", async () => {
+    const turns = speaker.turns.length;
+    loop.wake();
+    await until("it has asked", () => speaker.turns.length > turns);
+    expect(speaker.facts).toEqual([]);
+  });
+
   it("dials, and says where from, or why not", async () => {
     const peer: PeerConfig = { ...PEER_CONFIG, address: addressOf("127.0.0.1"), port: port() };
     work({ kind: "dial", connection: 2, peer }, { kind: "dial", connection: 4, peer: { ...peer, port: 1 } });

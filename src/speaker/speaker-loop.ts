@@ -68,6 +68,11 @@ export class SpeakerLoop implements LinkListener {
     this.#soon();
   }
 
+  /** The speaker may have work that no fact and no timer tells of. */
+  wake(): void {
+    this.#soon();
+  }
+
   /** A connection that somebody opened to us goes to the speaker, on the terms of the peer it seems to be. */
   accept(socket: Socket): void {
     socket.on("error", () => undefined);

@@ -7,6 +7,7 @@
  */
 import type { Kind } from "../kinds.ts";
 import { DEFAULT_ONLY, SERVICE_RANGES } from "../schema/bgpconfiguration.ts";
+import { NOT_FOR_LOCAL_WORKLOADS } from "../schema/bgppeer.ts";
 import type { Validation } from "./structural.ts";
 
 export interface PlacedRule extends Validation {
@@ -17,6 +18,11 @@ export interface PlacedRule extends Validation {
 }
 
 const given = (field: string) => `(has(self.${field}) && self.${field} != '')`;
+
+/** Fields of text that say nothing when they are empty. */
+const MAY_BE_EMPTY: readonly string[] = ["peerIP", "peerSelector"];
+
+const said = (field: string) => (MAY_BE_EMPTY.includes(field) ? given(field) : `has(self.${field})`);
 
 function apart(one: string, other: string, message: string): PlacedRule {
   return { at: "spec", rule: `!(${given(one)} && ${given(other)})`, message };
@@ -37,14 +43,26 @@ const PEER: readonly PlacedRule[] = [
   },
   {
     at: "spec",
-    rule: `${given("peerIP")} || ${given("peerSelector")}`,
-    message: "peerIP: is required, unless peerSelector chooses other nodes",
+    rule: `${given("peerIP")} || ${given("peerSelector")} || ${given("localWorkloadSelector")}`,
+    message:
+      "peerIP: is required, unless peerSelector chooses other nodes or localWorkloadSelector the node's own pods",
   },
   {
     at: "spec",
     rule: `!${given("peerIP")} || ${given("peerSelector")} || has(self.asNumber)`,
     message: "asNumber: is required with peerIP",
   },
+  {
+    at: "spec",
+    rule: `!${given("localWorkloadSelector")} || has(self.asNumber)`,
+    message: "asNumber: is required with localWorkloadSelector: the AS of the pods",
+  },
+  ...NOT_FOR_LOCAL_WORKLOADS.map((field) => ({
+    at: "spec",
+    rule: `!(${given("localWorkloadSelector")} && ${said(field)})`,
+    message: `${field}: does not go with localWorkloadSelector; remove it`,
+    reads: [field],
+  })),
   {
     at: "spec",
     rule: `!has(self.reversePeering) || ${given("peerSelector")}`,

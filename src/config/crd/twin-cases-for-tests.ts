@@ -167,8 +167,28 @@ const CONFIGURATIONS: readonly Case[] = [
   bgp({ ipv4NormalRoutePriority: 512 }, "routes are written with the metric 1024"),
   bgp({ nodeToNodeMeshEnabled: false, nodeMeshPassword: PASSWORD }, "has no meaning with nodeToNodeMeshEnabled: false"),
   bgp({ nodeMeshPassword: { secretKeyRef: { name: "a" } } }, "nodeMeshPassword.secretKeyRef.key: is required"),
-  bgp({ localWorkloadPeeringIPV4: "169.254.0.1" }, "pods cannot peer with their node"),
+  bgp({ localWorkloadPeeringIPV4: "fd00::179" }, "is not IPv4; it belongs in the other family's field"),
+  bgp({ localWorkloadPeeringIPV4: "169.254.1.1" }, "is the gateway of every pod; give another", GRAMMAR),
+  bgp({ localWorkloadPeeringIPV6: "fe80::179" }, "is link-local, which says nothing without an interface", GRAMMAR),
+  bgp({ localWorkloadPeeringIPV6: "::1" }, "is every machine's own; give one such as", GRAMMAR),
+  bgp({ localWorkloadPeeringIPV4: "169.254.0.179" }, 'only the BGPConfiguration "default" may', undefined, "node.a"),
+  bgp({ localWorkloadPeeringIPV6: "fd00::179" }, 'only the BGPConfiguration "default" may', undefined, "node.a"),
 ];
+
+const OF_OTHER_PEERS = {
+  peerIP: "192.0.2.1",
+  peerSelector: "all()",
+  sourceAddress: "None",
+  passive: true,
+  connectRetryTime: 5,
+  ttlSecurity: 1,
+  multihop: 2,
+  nextHopMode: "Self",
+  keepOriginalNextHop: true,
+  families: ["ipv4-unicast"],
+  extendedNextHop: true,
+  routeServerClient: true,
+};
 
 const PEERS: readonly Case[] = [
   peer({ node: "a", nodeSelector: "all()" }, "does not go with node; remove one of the two"),
@@ -213,7 +233,13 @@ const PEERS: readonly Case[] = [
     { peerIP: "[2001:db8::1]:179", reachableBy: "192.0.2.2" },
     "is not of the same family as peerIP; give a gateway",
   ),
-  peer({ localWorkloadSelector: "all()" }, "pods cannot peer with their node"),
+  between({ localWorkloadSelector: "all()" }, "is required with localWorkloadSelector: the AS of the pods"),
+  ...Object.entries(OF_OTHER_PEERS).map(([field, value]) => ({
+    kind: "BGPPeer" as const,
+    spec: { localWorkloadSelector: "all()", asNumber: 65010, [field]: value },
+    says: `spec.${field}: does not go with localWorkloadSelector; remove it`,
+    ...(field === "multihop" && { controller: ANY }),
+  })),
 ];
 
 const FILTERS: readonly Case[] = [
@@ -276,6 +302,16 @@ export const VALID: readonly Omit<Case, "says">[] = [
   { kind: "IPAMConfiguration" },
   { kind: "BGPPeer", spec: { peerIP: "[2001:db8::1]:179", asNumber: 65001, reachableBy: "2001:db8::2" } },
   { kind: "BGPPeer", spec: { peerIP: "192.0.2.1:1790", asNumber: 65001, reachableBy: "192.0.2.2" } },
+  {
+    kind: "BGPConfiguration",
+    spec: { localWorkloadPeeringIPV4: "169.254.0.179", localWorkloadPeeringIPV6: "fd00::179" },
+  },
+  { kind: "BGPConfiguration", spec: { localWorkloadPeeringIPV4: "", localWorkloadPeeringIPV6: "" } },
+  {
+    kind: "BGPPeer",
+    spec: { localWorkloadSelector: "app == 'vip'", asNumber: 65010, localASNumber: 65000, peerIP: "", filters: ["a"] },
+  },
+  { kind: "BGPPeer", spec: { ...PEER, localWorkloadSelector: "", passive: true } },
   { kind: "BGPPeer", spec: { ...PEER, node: "", nodeSelector: "", peerSelector: "", reachableBy: "" } },
   { kind: "BGPPeer", spec: { peerIP: "[2001:db8::1]:1790", asNumber: "65001", keepaliveTime: "1m", holdTime: 0 } },
   {

@@ -1,5 +1,6 @@
 /** BGPConfiguration: `default` is the cluster's, `node.<name>` overrides a few fields for one node. */
 import { z } from "zod";
+import { addressOf, familyOf, isLoopback } from "../../../ipam/net/address.ts";
 import {
   asNumber,
   cidr,
@@ -8,6 +9,7 @@ import {
   connectRetryTime,
   duration,
   holdTime,
+  hostAddressFault,
   notYet,
   port,
   serviceRange,
@@ -38,6 +40,25 @@ const serviceRanges = z
   .array(z.strictObject({ cidr: serviceRange }))
   .max(500)
   .exactOptional();
+
+/** Where pods reach the node as their gateway. */
+const POD_GATEWAY = "169.254.1.1";
+
+function peeringAddress(family: 4 | 6) {
+  const twin = { pattern: family === 4 ? "^[0-9.]*$" : "^[0-9A-Fa-f:.]*$", maxLength: 45 };
+  return text((value) => (value === "" ? undefined : peeringAddressFault(value, family)), twin).exactOptional();
+}
+
+function peeringAddressFault(value: string, family: 4 | 6): string | undefined {
+  const fault = hostAddressFault(value);
+  if (fault !== undefined) return fault;
+  const address = addressOf(value);
+  if (familyOf(address) !== family)
+    return `${shown(value)} is not IPv${family}; it belongs in the other family's field`;
+  if (value === POD_GATEWAY) return `${shown(value)} is the gateway of every pod; give another, as 169.254.0.179`;
+  if (isLoopback(address)) return `${shown(value)} is every machine's own; give one such as 169.254.0.179 or fd00::179`;
+  return undefined;
+}
 
 export const bgpConfigurationSchema = z.strictObject({
   /** How much the agent's BGP part logs. Any case is taken, as Calico does. */
@@ -94,8 +115,10 @@ export const bgpConfigurationSchema = z.strictObject({
   missingMED: z.enum(["Best", "Worst"]).exactOptional(),
   // Overland announces no interface's own network, so there is nothing to leave out: harmless whatever it says.
   ignoredInterfaces: z.array(z.string()).exactOptional(),
-  localWorkloadPeeringIPV4: notYet("pods cannot peer with their node", ""),
-  localWorkloadPeeringIPV6: notYet("pods cannot peer with their node", ""),
+  /** Address of every node towards its own pods, for those that BGPPeers choose by localWorkloadSelector to dial. */
+  localWorkloadPeeringIPV4: peeringAddress(4),
+  /** The same in IPv6. */
+  localWorkloadPeeringIPV6: peeringAddress(6),
   programClusterRoutes: notYet("the agent always writes routes to pods", "Enabled", "EnabledNoEncapOnly"),
   ipv4NormalRoutePriority: notYet(METRIC, 1024),
   ipv6NormalRoutePriority: notYet(METRIC, 1024),
@@ -111,6 +134,8 @@ export const DEFAULT_ONLY: readonly string[] = [
   "nodeMeshPassword",
   ...SERVICE_RANGES,
   "serviceLoadBalancerAggregation",
+  "localWorkloadPeeringIPV4",
+  "localWorkloadPeeringIPV6",
 ];
 
 type Written = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
  * BGPPeer: who peers with whom. Neither node nor nodeSelector: every node has the peering. The other side is an address
- * (peerIP, asNumber) or other nodes (peerSelector).
+ * (peerIP, asNumber), other nodes (peerSelector), or the node's own pods (localWorkloadSelector).
  */
 import { z } from "zod";
 import { familyOf, parseAddress } from "../../../ipam/net/address.ts";
@@ -13,7 +13,6 @@ import {
   holdTime,
   hostAddressFault,
   name,
-  notYet,
   secondsOrDuration,
   selector,
   text,
@@ -81,12 +80,14 @@ export const bgpPeerSchema = z.strictObject({
   nodeSelector: z.union([selector, z.literal("")]).exactOptional(),
   /** Address of the other side, with a port if it is not the usual one. */
   peerIP: z.union([z.literal(""), peerIP]).exactOptional(),
-  /** AS of the other side; goes with peerIP. */
+  /** AS of the other side; goes with peerIP and localWorkloadSelector. */
   asNumber: asNumber.exactOptional(),
   /** AS that this node shows to the peer instead of its own. */
   localASNumber: asNumber.exactOptional(),
   /** The other side is every node whose labels match. */
   peerSelector: z.union([selector, z.literal("")]).exactOptional(),
+  /** The other side is every pod of the node itself whose labels match: it dials, the node waits. */
+  localWorkloadSelector: z.union([selector, z.literal("")]).exactOptional(),
   /** Auto: nodes chosen by peerSelector peer back by themselves. Manual: they have to be told. */
   reversePeering: z.enum(["Auto", "Manual"]).exactOptional(),
   /** Auto: own address to other ASes, kept inside the AS. Self, Keep: always. */
@@ -118,7 +119,6 @@ export const bgpPeerSchema = z.strictObject({
   /** Calico's older word for nextHopMode: Keep, towards other ASes only. */
   keepOriginalNextHop: z.boolean().exactOptional(),
   ...ours,
-  localWorkloadSelector: notYet("pods cannot peer with their node", ""),
 });
 
 export type BGPPeerSpec = z.output<typeof bgpPeerSchema>;
@@ -136,9 +136,10 @@ export function bgpPeerRules(spec: Written): Problem[] {
     if (has("asNumber"))
       say("asNumber", "does not go with peerSelector: the AS is that of each node chosen; remove it");
     if (spec["passive"] === true) say("passive", "does not go with peerSelector: both ends would wait; remove it");
-  } else if (!has("peerIP")) {
-    say("peerIP", "is required, unless peerSelector chooses other nodes");
+  } else if (!has("peerIP") && !has("localWorkloadSelector")) {
+    say("peerIP", "is required, unless peerSelector chooses other nodes or localWorkloadSelector the node's own pods");
   }
+  problems.push(...localWorkloadRules(spec));
   if (has("peerIP") && !has("asNumber") && !has("peerSelector")) say("asNumber", "is required with peerIP");
   if (has("reachableBy")) problems.push(...reachableByRules(spec));
   if (has("reversePeering") && !has("peerSelector")) say("reversePeering", "needs peerSelector; remove it");
@@ -146,6 +147,40 @@ export function bgpPeerRules(spec: Written): Problem[] {
     say("keepOriginalNextHop", "does not go with nextHopMode, which says all of it; remove keepOriginalNextHop");
   }
   return [...problems, ...timerRules(spec), ...filterRules(spec), ...ourRules(spec)];
+}
+
+/**
+ * What says nothing of a session with a pod of the node itself: the pod dials, over its own link, from its own address,
+ * and is told of own routes only.
+ */
+export const NOT_FOR_LOCAL_WORKLOADS: readonly (keyof BGPPeerSpec)[] = [
+  "peerIP",
+  "peerSelector",
+  "sourceAddress",
+  "passive",
+  "connectRetryTime",
+  "ttlSecurity",
+  "multihop",
+  "nextHopMode",
+  "keepOriginalNextHop",
+  "families",
+  "extendedNextHop",
+  "routeServerClient",
+];
+
+function localWorkloadRules(spec: Written): Problem[] {
+  const { localWorkloadSelector: chosen } = spec;
+  if (chosen === undefined || chosen === "") return [];
+  const problems: Problem[] = NOT_FOR_LOCAL_WORKLOADS.filter(
+    (field) => spec[field] !== undefined && spec[field] !== "",
+  ).map((field) => ({ path: ["spec", field], message: "does not go with localWorkloadSelector; remove it" }));
+  if (spec["asNumber"] === undefined) {
+    problems.push({
+      path: ["spec", "asNumber"],
+      message: "is required with localWorkloadSelector: the AS of the pods",
+    });
+  }
+  return problems;
 }
 
 function reachableByRules({ peerIP, reachableBy }: Written): Problem[] {

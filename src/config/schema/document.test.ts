@@ -113,7 +113,12 @@ describe("BGPPeer", () => {
   });
 
   it.each([
-    [{}, ["spec.peerIP: is required, unless peerSelector chooses other nodes"]],
+    [
+      {},
+      [
+        "spec.peerIP: is required, unless peerSelector chooses other nodes or localWorkloadSelector the node's own pods",
+      ],
+    ],
     [{ peerIP: "10.0.0.1" }, ["spec.asNumber: is required with peerIP"]],
     [
       { peerIP: "10.0.0.1/24", asNumber: 1 },

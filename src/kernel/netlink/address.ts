@@ -9,6 +9,8 @@ export interface AddressObject extends AddressWithLength {
   readonly interfaceIndex: number;
   /** RT_SCOPE_ number: 0 universe, 253 link, 254 host. */
   readonly scope: number;
+  /** RFC 4862 5.5.4: good for connections there are, and not chosen for new ones. */
+  readonly deprecated: boolean;
 }
 
 export interface NeighbourObject {
@@ -17,6 +19,9 @@ export interface NeighbourObject {
   readonly address: Address;
   readonly mac: Uint8Array;
 }
+
+/** Seconds, to the kernel. */
+const FOREVER = 0xffffffff;
 
 /** The AF_ number netlink wants for the address. */
 export function addressFamily(address: Address): number {
@@ -31,6 +36,35 @@ export function addAddress(batch: RequestBatch, interfaceIndex: number, { addres
     .u8(length)
     .u8(familyOf(address) === 6 ? nl.IFA_F_NODAD : 0)
     .u8(address[0] === 0xfe && familyOf(address) === 6 ? nl.RT_SCOPE_LINK : nl.RT_SCOPE_UNIVERSE)
+    .u32(interfaceIndex);
+  batch.attribute(nl.IFA_LOCAL, address).attribute(nl.IFA_ADDRESS, address).end();
+}
+
+/**
+ * Puts an address on a link that this machine answers at, and never speaks from by itself: deprecated (RFC 4862 5.5.4),
+ * and IPv4 of host scope, else it would be the source towards whatever it resembles most.
+ */
+export function addQuietAddress(batch: RequestBatch, interfaceIndex: number, address: Address): void {
+  const family = familyOf(address);
+  batch.begin(nl.RTM_NEWADDR, nl.NLM_F_CREATE | nl.NLM_F_EXCL);
+  batch
+    .u8(addressFamily(address))
+    .u8(bitsOf(family))
+    .u8(family === 6 ? nl.IFA_F_NODAD : 0)
+    .u8(family === 6 ? nl.RT_SCOPE_UNIVERSE : nl.RT_SCOPE_HOST)
+    .u32(interfaceIndex);
+  const preferredAndValid = new Uint32Array([0, FOREVER, 0, 0]);
+  batch.attribute(nl.IFA_LOCAL, address).attribute(nl.IFA_ADDRESS, address);
+  batch.attribute(nl.IFA_CACHEINFO, new Uint8Array(preferredAndValid.buffer)).end();
+}
+
+export function deleteAddress(batch: RequestBatch, interfaceIndex: number, address: Address): void {
+  batch
+    .begin(nl.RTM_DELADDR)
+    .u8(addressFamily(address))
+    .u8(bitsOf(familyOf(address)))
+    .u8(0)
+    .u8(0)
     .u32(interfaceIndex);
   batch.attribute(nl.IFA_LOCAL, address).attribute(nl.IFA_ADDRESS, address).end();
 }
@@ -51,6 +85,7 @@ export function readLinkAddress(message: Message): AddressObject | undefined {
     scope: payload[3] as number,
     address: address.slice(),
     length: payload[1] as number,
+    deprecated: ((payload[2] as number) & nl.IFA_F_DEPRECATED) !== 0,
   };
 }
 

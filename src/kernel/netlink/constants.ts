@@ -75,7 +75,9 @@ export const RTEXT_FILTER_SKIP_STATS = 8;
 
 export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
+export const IFA_CACHEINFO = 6;
 export const IFA_F_NODAD = 0x02;
+export const IFA_F_DEPRECATED = 0x20;
 
 /** Octets of `struct rtmsg` and `struct rtnexthop`, before their attributes. */
 export const RTMSG_LENGTH = 12;
@@ -95,6 +97,7 @@ export const RTNH_F_DEAD = 1;
 export const RTNH_F_LINKDOWN = 16;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
+export const RT_SCOPE_HOST = 254;
 export const RT_SCOPE_NOWHERE = 255;
 export const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_MAIN = 254;
