@@ -42,6 +42,7 @@ export class LocalWorkloads {
   #problems: readonly string[] = [];
   #told = "";
   #planned = false;
+  #listed: { readonly for: string; readonly indices: ReadonlyMap<string, number> } = { for: "", indices: new Map() };
 
   constructor(options: LocalWorkloadsOptions) {
     this.#options = options;
@@ -77,11 +78,15 @@ export class LocalWorkloads {
         local.peerings.map(({ name }) => `BGPPeer ${name}: ${why}`),
       );
     }
-    const indices = new Map(this.#options.links().map(({ name, index }) => [name, index]));
-    const wired = this.#options.attachments().filter(({ hostInterface }) => indices.has(hostInterface));
+    const chosen = this.#options.attachments().filter((attachment) => {
+      const labels = this.#labelsOf(attachment);
+      return labels !== undefined && local.peerings.some((one) => one.chooses(labels));
+    });
+    this.#remember(chosen);
+    const indices = this.#interfacesOf(chosen);
+    const wired = chosen.filter(({ hostInterface }) => indices.has(hostInterface));
     const pods = wired.flatMap((attachment) => this.#podOf(attachment) ?? []);
     const { peers, problems } = resolveLocalPeers(local, pods, node.peers);
-    this.#remember(local, wired);
     const interfaces = new Map(
       wired.flatMap(({ addresses, hostInterface }) =>
         addresses.map((address) => [formatAddress(address), indices.get(hostInterface) as number] as const),
@@ -125,6 +130,16 @@ export class LocalWorkloads {
     return this.#node;
   }
 
+  /** Listed when others are chosen than before: most pods that come and go are not. */
+  #interfacesOf(chosen: readonly Attachment[]): ReadonlyMap<string, number> {
+    const text = chosen.map((one) => `${keyOf(one)} ${one.podMac}`).join("\n");
+    if (text === this.#listed.for) return this.#listed.indices;
+    const indices = new Map(this.#options.links().map(({ name, index }) => [name, index]));
+    // A link that is not there yet, or no more, is looked for again.
+    this.#listed = { for: chosen.every(({ hostInterface }) => indices.has(hostInterface)) ? text : "", indices };
+    return indices;
+  }
+
   #podOf(attachment: Attachment): LocalPod | undefined {
     const { namespace, pod: name, ifName, addresses } = attachment;
     const labels = this.#labelsOf(attachment);
@@ -151,14 +166,9 @@ export class LocalWorkloads {
     });
   }
 
-  #remember({ peerings }: LocalPeerings, wired: readonly Attachment[]): void {
+  #remember(chosen: readonly Attachment[]): void {
     if (this.#options.kubernetesPods?.isRead !== true) return;
-    const chosen = wired.flatMap((attachment) => {
-      const labels = this.#labelsOf(attachment);
-      const isChosen = labels !== undefined && peerings.some((one) => one.chooses(labels));
-      return isChosen ? [[keyOf(attachment), labels] as const] : [];
-    });
-    const remembered = Object.fromEntries(chosen);
+    const remembered = Object.fromEntries(chosen.map((one) => [keyOf(one), this.#labelsOf(one) ?? {}]));
     if (JSON.stringify(remembered) === JSON.stringify(this.#remembered)) return;
     this.#remembered = remembered;
     try {
