@@ -149,11 +149,11 @@ export class Pods {
   async quiet(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#timer);
+    this.#reconciler.stop();
     await Promise.race([Promise.allSettled(this.#serving), sleep(DRAIN_MS, undefined, { ref: false })]);
   }
 
   stop(): void {
-    this.#reconciler.stop();
     this.#network.close();
   }
 
