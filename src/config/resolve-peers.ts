@@ -168,7 +168,7 @@ class PeerCollection implements PeerSet {
   }
 
   #reaches(node: KnownNode): boolean {
-    return [node.ipv4, node.ipv6].some((own) => own !== undefined && this.#reached.has(own.address.join(".")));
+    return node.addresses.some((address) => this.#reached.has(address));
   }
 
   #add(peer: PeerIntent): void {
@@ -180,7 +180,7 @@ class PeerCollection implements PeerSet {
       );
     }
     this.peers.push(families === undefined ? peer : { ...peer, families });
-    this.#reached.add(peer.address.join("."));
+    this.#reached.add(formatAddress(peer.address));
   }
 
   /** A route needs a next hop: an address of its family, or an IPv6 one (RFC 8950). */

@@ -77,7 +77,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     listenPort,
     ...(me.ipv4 !== undefined && { ipv4: me.ipv4 }),
     ...(me.ipv6 !== undefined && { ipv6: me.ipv6 }),
-    nodes: new Map(cluster.nodes.map((node) => [node.name, addressesOf(node)])),
+    nodes: new Map(cluster.nodes.map(({ name, addresses }) => [name, addresses])),
     peers: resolved.peers,
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
@@ -88,10 +88,6 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     services: serviceSettingsOf(snapshot, nodeName),
     ...(me.clusterID !== undefined && { reflects: reflectedPools(snapshot) }),
   };
-}
-
-function addressesOf({ ipv4, ipv6 }: KnownNode): string[] {
-  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address)));
 }
 
 function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
