@@ -2,7 +2,7 @@
  * The cluster as one looks at it to find a node's peers: every node with its own AS, addresses and settings worked out.
  * Defaults are here and nowhere else.
  */
-import { type Address, type Family, formatAddress, parseAddress } from "../../ipam/net/address.ts";
+import { type Address, addressOf, type Family, formatAddress, parseAddress } from "../../ipam/net/address.ts";
 import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { secondsOf } from "./duration.ts";
 import type {
@@ -54,6 +54,8 @@ export interface KnownNode {
   readonly ipv6?: AddressWithLength;
   /** Both, as text. */
   readonly addresses: readonly string[];
+  /** Four octets; the agent's own configuration may give it another one. */
+  readonly routerID: Address;
   /** Four octets, of a route reflector. */
   readonly clusterID?: Address;
   readonly settings: NodeSettings;
@@ -134,6 +136,7 @@ function knownNode(node: NodeResource, global: BGPConfigurationSpec, settings: N
     ...(ipv4 !== undefined && { ipv4 }),
     ...(ipv6 !== undefined && { ipv6 }),
     addresses: [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address))),
+    routerID: ipv4?.address ?? hashOf(node.metadata.name),
     ...(clusterID !== undefined && { clusterID }),
     settings,
   };
@@ -143,7 +146,15 @@ function knownNode(node: NodeResource, global: BGPConfigurationSpec, settings: N
 export function unknownNode(snapshot: ResourceSnapshot, name: string): KnownNode {
   const global = configurationOf(snapshot, "default");
   const settings = settingsOf(configurationOf(snapshot, `node.${name}`), global);
-  return { name, labels: {}, asNumber: global.asNumber ?? DEFAULTS.asNumber, addresses: [], settings };
+  const asNumber = global.asNumber ?? DEFAULTS.asNumber;
+  return { name, labels: {}, asNumber, addresses: [], routerID: hashOf(name), settings };
+}
+
+/** A router ID (RFC 6286: any four octets but zero, different from every other speaker's in the AS) out of a name. */
+export function hashOf(name: string): Address {
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  return hash === 0 ? addressOf("0.0.0.1") : Uint8Array.of(hash >>> 24, hash >>> 16, hash >>> 8, hash);
 }
 
 function settingsOf(own: BGPConfigurationSpec, global: BGPConfigurationSpec): NodeSettings {

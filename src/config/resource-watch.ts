@@ -123,8 +123,8 @@ class Resources {
   #list(kind: Kind): Resource[] {
     const known = this.#lists.get(kind);
     if (known !== undefined) return known;
-    const entries = [...this.#byKey].filter(([, resource]) => resource.kind === kind);
-    const list = entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource);
+    const list = [...this.#byKey.values()].filter((resource) => resource.kind === kind);
+    list.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     this.#lists.set(kind, list);
     return list;
   }
