@@ -29,7 +29,7 @@ import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
-import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
+import { KERNEL_PORTS } from "./address-detection.ts";
 import { Configuration } from "./configuration.ts";
 import { drainRoutes } from "./drain-routes.ts";
 import { Handover } from "./handover.ts";
@@ -184,7 +184,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     config,
     store,
     log: log.child({ part: "config" }),
-    ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
+    ports: KERNEL_PORTS,
     changed(configured) {
       pods.configure(configured);
       masquerade.set(configured);
