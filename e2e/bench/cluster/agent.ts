@@ -40,12 +40,13 @@ export class Agent {
     const before = lines(this.#log).length;
     const began = Date.now();
     startAgain(this.#former, this.#log, ...this.#words);
-    takePrecedence(processIn(this.#node.netns, "agent", "--config").pid);
+    const { pid } = await eventually("the agent runs", 10, () => processIn(this.#node.netns, "agent", "--config"));
+    this.#pid = pid;
+    takePrecedence(pid);
     for (;;) {
       const said = lines(this.#log).slice(before);
       const known = KNOWN.map((message) => said.find((line) => line.message === message)?.time);
       if (known.every((time) => time !== undefined)) {
-        this.#pid = processIn(this.#node.netns, "agent", "--config").pid;
         const last = Math.max(...known.map((time) => Date.parse(time)));
         return { synced_seconds: round((last - began) / 1000), synced_cpu_seconds: round(costOf([this.#pid]).cpu) };
       }
