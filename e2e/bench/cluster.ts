@@ -38,7 +38,7 @@ const BATCHES_PER_SECOND = 10;
 /** Of a batch: as in real clusters slices mostly. */
 const [SLICES, SERVICES, NODES] = [6, 2, 2];
 /** What came with the beginning is over, and its memory given back. */
-const SETTLE_MS = 12_000;
+const SETTLE_MS = 20_000;
 
 type Topology = "reflectors" | "mesh";
 
