@@ -35,6 +35,8 @@ const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN, Pe
 const REJECTED = encodeNotification(cease(CeaseSubcode.ConnectionRejected));
 /** Of the type octet in a message. */
 const TYPE_AT = 18;
+/** Of thousands some timer is always due: all of 5,000 are looked at every 50 ms, and each is so late at most. */
+const PEERS_PER_MS = 100;
 /** Peers from ranges, all together: whoever may connect must not fill the memory. */
 const MOST_DYNAMIC_PEERS = 10_000;
 
@@ -123,7 +125,7 @@ export class Speaker {
       if (neighbor.dynamic) this.#removeIfGone(neighbor, now);
       next = Math.min(next, neighbor.nextDue());
     }
-    this.#nextTick = next;
+    this.#nextTick = Math.max(next, now + Math.floor(this.#neighbors.size / PEERS_PER_MS));
   }
 
   /** Something about a connection. It may have set a timer: later ones are found when the earlier one is looked at. */
