@@ -1,6 +1,7 @@
 /**
- * The node's own addresses: detected at the start, again when the kernel or Kubernetes says that something changed, and
- * once a minute. What was found stays while nothing else is: a link that loses its address for a moment ends no session.
+ * The node's own addresses: detected at the start, again when the kernel or Kubernetes says that something changed,
+ * and once a minute. What was found stays while nothing else is: a link that loses its address for a moment ends no
+ * session.
  */
 import { createSocket } from "node:dgram";
 import { type Address, type Family, isUnspecified, parseAddress } from "../../ipam/net/address.ts";
