@@ -180,3 +180,30 @@ function visitKnown(speaker: Speaker): void {
   speaker.work(0);
   visit(speaker, 1, 0);
 }
+
+describe("thousands of peers that are down", () => {
+  it("are all tried again and again, without a look at all of them for each one's timer", () => {
+    const [count, end] = [2_000, 8_000];
+    let state = 1;
+    const random = () => {
+      state = (state * 48271) % 0x7fffffff;
+      return state / 0x7fffffff;
+    };
+    const peers = Array.from({ length: count }, (_, n) => {
+      return { ...PEER_CONFIG, name: `p${n}`, address: addressOf(`10.2.${n >> 8}.${n & 255}`), connectRetryTime: 5 };
+    });
+    const speaker = new Speaker({ random, restarting: false });
+    speaker.tell({ kind: "peers", peers }, 0);
+    let [looks, dials] = [0, 0];
+    for (let now = 0; now < end; now = Math.max(now, speaker.nextDue(now))) {
+      looks++;
+      for (const work of speaker.work(now)) {
+        if (work.kind !== "dial") continue;
+        dials++;
+        speaker.tell({ kind: "closed", connection: work.connection, reason: "refused" }, now);
+      }
+    }
+    expect(dials).toBeGreaterThan(count);
+    expect(looks).toBeLessThan(dials / 2);
+  });
+});

@@ -34,8 +34,7 @@ const DECISION_BUDGET = 20_000;
 const { OtherConfigurationChange: CHANGED, AdministrativeShutdown: SHUT_DOWN, PeerDeconfigured: GONE } = CeaseSubcode;
 /** RFC 4486 4: to whom nobody knows. */
 const REJECTED = encodeNotification(cease(CeaseSubcode.ConnectionRejected));
-/** Of the type octet in a message. */
-const TYPE_AT = 18;
+const TYPE_AT = 18; // of the type octet in a message
 
 export class Speaker {
   readonly rib: Rib;
@@ -48,7 +47,7 @@ export class Speaker {
   #restarting: boolean;
   #holdsEndOfRib: boolean;
   #stopped = false;
-  /** No timer is due before (ms); {@link #tick} finds out which is. */
+  /** No timer is looked for before (ms): of 5,000 peers some always has one due, which may be 50 ms late. */
   #nextTick = Number.NEGATIVE_INFINITY;
 
   constructor(options: SpeakerOptions) {
@@ -125,7 +124,7 @@ export class Speaker {
       if (neighbor.dynamic) this.#removeIfGone(neighbor, now);
       next = Math.min(next, neighbor.nextDue());
     }
-    this.#nextTick = next;
+    this.#nextTick = Math.max(next, now + Math.floor(this.#neighbors.size / 100));
   }
 
   /** Something about a connection. It may have set a timer: later ones are found when the earlier one is looked at. */
@@ -290,8 +289,8 @@ export class Speaker {
       },
       update: (peer, body, now) => this.#update(this.#neighborOf(peer), body, now),
       refresh: (peer, family, kind, now) => this.#refresh(this.#neighborOf(peer), family, kind, now),
-      stateChanged: (peer, from, to, reason) =>
-        this.#event({ kind: "session", peer: peer.config.name, from, to, reason }),
+      stateChanged: ({ config }, from, to, reason) =>
+        this.#event({ kind: "session", peer: config.name, from, to, reason }),
       jitter: () => 0.75 + 0.25 * this.#options.random(),
       isRestarting: () => this.#restarting,
       keptForwarding: () => this.#options.restarting || !this.rib.forwards,

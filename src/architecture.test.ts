@@ -127,10 +127,10 @@ describe("the architecture", () => {
   it.each([
     ["koffi", ["src/kernel/ffi.ts"]],
     ["etcd3", ["ipam/etcd/client.ts"]],
-    ["@kubernetes/client-node", ["src/cluster/kubeconfig-reader.ts"]],
+    ["@kubernetes/client-node", ["src/cluster/any-kubeconfig.ts"]],
     ["ip-cidr", ["ipam/net/cidr.ts"]],
     ["winston", ["src/telemetry/log.ts"]],
-    ["yaml", ["src/config/yaml.ts"]],
+    ["yaml", ["src/cluster/plain-kubeconfig.ts", "src/config/yaml.ts"]],
   ])("%s has one importer", (name, importers) => {
     const found = SOURCES.filter(({ isTest, imports }) => !isTest && imports.some(({ target }) => target === name));
     expect(found.map(({ path }) => path)).toEqual(importers);

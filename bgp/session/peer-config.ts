@@ -2,6 +2,7 @@
 import type { Address, Family } from "../../ipam/net/address.ts";
 import type { Prefix } from "../../ipam/net/prefix.ts";
 import type { FilterChain } from "../policy/chain.ts";
+import { sameOctets } from "../wire/octets.ts";
 
 /** RFC 9234 4: what this speaker is on the session. */
 export type Role = "provider" | "customer" | "peer" | "rs" | "rs-client";
@@ -146,7 +147,7 @@ const POLICY_FIELDS: readonly (keyof PeerConfig)[] = [
 export function changeNeeds(before: PeerConfig, after: PeerConfig): "nothing" | "re-evaluation" | "new session" {
   if (before === after) return "nothing";
   let need: "nothing" | "re-evaluation" = "nothing";
-  for (const field of new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof PeerConfig>) {
+  for (const field of Object.keys({ ...before, ...after }) as (keyof PeerConfig)[]) {
     if (sameValue(before[field], after[field])) continue;
     if (!POLICY_FIELDS.includes(field)) return "new session";
     need = "re-evaluation";
@@ -154,14 +155,15 @@ export function changeNeeds(before: PeerConfig, after: PeerConfig): "nothing" | 
   return need;
 }
 
+/** Of plain data. */
 function sameValue(a: unknown, b: unknown): boolean {
-  return JSON.stringify(plain(a)) === JSON.stringify(plain(b));
+  if (a === b) return true;
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return sameOctets(a, b);
+  if (!isMap(a) || !isMap(b)) return false;
+  const fields = Object.keys(a);
+  const sameFields = fields.length === Object.keys(b).length;
+  return sameFields && fields.every((field) => field in b && sameValue(a[field], b[field]));
 }
 
-function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return [...value];
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.entries(value)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => [key, plain(inner)]);
-}
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;

@@ -1,11 +1,11 @@
 /**
- * The node's own addresses: detected at the start, again when the kernel says that addresses changed, and once a
- * minute. What was found stays while nothing else is: a link that loses its address for a moment ends no session.
+ * The node's own addresses: detected at the start, again when the kernel or Kubernetes says that something changed,
+ * and once a minute. What was found stays while nothing else is: a link that loses its address for a moment ends no
+ * session.
  */
 import { createSocket } from "node:dgram";
 import { type Address, type Family, isUnspecified, parseAddress } from "../../ipam/net/address.ts";
 import { type AddressWithLength, formatPrefix } from "../../ipam/net/prefix.ts";
-import { type Cluster, type KubeObject, NODES } from "../cluster/port.ts";
 import type { AddressSource } from "../config/agent-config.ts";
 import type { DetectionMethod } from "../config/detection-method.ts";
 import { type Link, listLinks } from "../kernel/links.ts";
@@ -21,8 +21,8 @@ export interface DetectionPorts {
   links(): readonly Link[];
   /** What the kernel would send from; rejects when there is no way. */
   addressTowards(destination: string, family: Family): Promise<Address>;
-  /** InternalIPs of the Kubernetes Node; rejects with words where they cannot be had. */
-  internalAddresses(): Promise<readonly string[]>;
+  /** InternalIPs of the Kubernetes Node; throws with words where they are not known. */
+  internalAddresses(): readonly string[];
 }
 
 /** Undefined where nothing is to be had. Rejects with words for the operator when a method named outright fails. */
@@ -41,7 +41,7 @@ export async function detect(
     return withLength(ports.links(), await ports.addressTowards(method.destination, family));
   }
   if (method.kind === "kubernetes-internal-ip") {
-    const own = (await ports.internalAddresses()).map((text) => parseAddress(text));
+    const own = ports.internalAddresses().map((text) => parseAddress(text));
     const address = own.find((one) => one?.length === (family === 4 ? 4 : 16));
     if (address === undefined) throw new Error(`the Kubernetes Node has no InternalIP of IPv${family}`);
     return withLength(ports.links(), address);
@@ -80,12 +80,7 @@ export class AddressDetection {
 
   async start(): Promise<void> {
     await this.#look();
-    const again = () => {
-      this.#settling ??= setTimeout(() => {
-        this.#settling = undefined;
-        void this.#lookAgain();
-      }, SETTLE_MS).unref();
-    };
+    const again = () => this.lookSoon();
     const poll = setInterval(again, POLL_MS).unref();
     // Pods come and go by the hundred; what happens on their interfaces says nothing of the node's addresses.
     const pods = new Set<number>();
@@ -104,6 +99,14 @@ export class AddressDetection {
   stop(): void {
     for (const stop of this.#stops) stop();
     this.#stops = [];
+  }
+
+  /** Something may be different. */
+  lookSoon(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      void this.#lookAgain();
+    }, SETTLE_MS).unref();
   }
 
   async #lookAgain(): Promise<void> {
@@ -189,16 +192,4 @@ function addressTowards(destination: string, family: Family): Promise<Address> {
     socket.once("error", reject);
     socket.connect(LOOKUP_PORT, destination, connected);
   });
-}
-
-interface KubernetesNode extends KubeObject {
-  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
-}
-
-/** Rejects with words where there is no Kubernetes, or no such Node. */
-export async function internalAddresses(cluster: Cluster | undefined, name: string): Promise<readonly string[]> {
-  if (cluster === undefined) throw new Error("this agent has no access to Kubernetes");
-  const node = await cluster.get<KubernetesNode>({ type: NODES, name });
-  if (node === undefined) throw new Error(`Kubernetes has no Node ${name}`);
-  return (node.status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address);
 }

@@ -30,7 +30,7 @@ import type { Listen } from "../speaker/listeners.ts";
 import { Routing } from "../speaker/routing.ts";
 import { speakerRoutes } from "../speaker/speaker-routes.ts";
 import { type Log, openLog } from "../telemetry/log.ts";
-import { internalAddresses, KERNEL_PORTS } from "./address-detection.ts";
+import { KERNEL_PORTS } from "./address-detection.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import { Configuration, type Configured } from "./configuration.ts";
 import { DialedAddresses } from "./dialed-addresses.ts";
@@ -208,7 +208,7 @@ function assemble(config: AgentConfig, log: Log, version: string, cluster: Clust
     config,
     store,
     log: log.child({ part: "config" }),
-    ports: { ...KERNEL_PORTS, internalAddresses: () => internalAddresses(cluster, config.nodeName) },
+    ports: KERNEL_PORTS,
     changed(configured) {
       pods.configure(configured);
       routing.leaveAlone(allServiceRanges(configured.node.services));

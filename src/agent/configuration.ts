@@ -31,7 +31,7 @@ export interface ConfigurationOptions {
   readonly store: Store;
   readonly log: Log;
   /** Where the node's own addresses are looked for. */
-  readonly ports: DetectionPorts;
+  readonly ports: Omit<DetectionPorts, "internalAddresses">;
   readonly changed: (configured: Configured) => void;
 }
 
@@ -39,7 +39,7 @@ export class Configuration {
   readonly #config: AgentConfig;
   readonly #addresses: AddressDetection;
   readonly #registration: Registration;
-  readonly #ports: DetectionPorts;
+  readonly #ports: ConfigurationOptions["ports"];
   readonly #store: Store;
   readonly #log: Log;
   readonly #changed: (configured: Configured) => void;
@@ -58,7 +58,8 @@ export class Configuration {
     this.#ports = ports;
     this.#registration = new Registration({ ...config, store, log, facts: () => this.#facts() });
     const again = () => void this.#registration.again("the addresses of this node changed; registering them");
-    this.#addresses = new AddressDetection({ ...config, ports, log, changed: again });
+    const internalAddresses = () => this.#internalAddresses();
+    this.#addresses = new AddressDetection({ ...config, ports: { ...ports, internalAddresses }, log, changed: again });
   }
 
   get notReady(): string[] {
@@ -82,6 +83,7 @@ export class Configuration {
   /** What Kubernetes says of this node. Without it, and while it cannot be asked, what is registered stays. */
   setKubernetesNode(node: KubernetesNodeView | "absent"): void {
     this.#kubernetes = node;
+    this.#addresses.lookSoon();
     if (node === "absent" || this.#view === undefined) return;
     const own = this.#view.snapshot.nodes.find(({ metadata }) => metadata.name === this.#config.nodeName);
     if (own === undefined || differs(own, this.#facts())) {
@@ -127,6 +129,13 @@ export class Configuration {
     const { kind } = family === 4 ? this.#config.ipv4Address : this.#config.ipv6Address;
     const said = kind === "detected" ? annotated(annotation, this.#ports.links()) : undefined;
     return said ?? this.#addresses.of(family);
+  }
+
+  #internalAddresses(): readonly string[] {
+    if (this.#config.kubernetes === undefined) throw new Error("this agent has no access to Kubernetes");
+    if (this.#kubernetes === undefined) throw new Error("the Kubernetes Node is not read yet");
+    if (this.#kubernetes === "absent") throw new Error(`Kubernetes has no Node ${this.#config.nodeName}`);
+    return this.#kubernetes.internalAddresses;
   }
 
   #take(view: ResourceView): void {

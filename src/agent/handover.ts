@@ -149,9 +149,12 @@ export class Handover {
   /** Sessions with nodes that were asked for and are not any more, though the node is still there. */
   #collectGoing({ nodes }: NodeConfig, wanted: readonly PeerConfig[], now: number): void {
     const names = new Set(wanted.map(({ name }) => name));
-    for (const { name, node, type } of this.#before?.peers ?? []) {
+    const unasked = (this.#before?.peers ?? []).filter(({ name, node }) => node !== undefined && !names.has(name));
+    if (unasked.length === 0) return;
+    const there = new Set<string | undefined>(nodes.map(({ name }) => name));
+    for (const { name, node, type } of unasked) {
       const config = this.#told.get(name);
-      if (node === undefined || config === undefined || names.has(name) || !nodes.has(node)) continue;
+      if (config === undefined || !there.has(node)) continue;
       const keptMs = (config.restartTime ?? 0) * 1000;
       if (keptMs === 0 || config.held !== undefined) continue;
       const kept: PeerConfig = { ...config, endsQuietly: "always" };
@@ -162,7 +165,7 @@ export class Handover {
   #release({ nodes }: NodeConfig, wanted: readonly PeerConfig[], speaker: SpeakerView, now: number): void {
     if (this.#going.size === 0) return;
     const places = new Set(wanted.map(({ address }) => formatAddress(address)));
-    const there = new Set([...nodes.values()].flat());
+    const there = new Set(nodes.flatMap(({ addresses }) => addresses));
     for (const [name, { config, until }] of this.#going) {
       const address = formatAddress(config.address);
       // Asked for again, by whatever name, or of a node that is gone or has moved.

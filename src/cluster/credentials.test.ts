@@ -2,8 +2,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { readAny } from "./any-kubeconfig.ts";
 import { ServiceAccount } from "./credentials.ts";
 import { Kubeconfig } from "./kubeconfig.ts";
+import { readPlain } from "./plain-kubeconfig.ts";
 
 let folder: string;
 const file = (name: string, text: string): string => {
@@ -70,6 +73,51 @@ describe("a kubeconfig", () => {
     expect(tls).toEqual({ ca: "CA", cert: "CERT", key: "KEY", servername: "kubernetes" });
     expect(headers).toEqual({});
   }, 30_000);
+
+  it("that holds all itself is read as @kubernetes/client-node reads it", async () => {
+    file("ca.pem", "CA");
+    file("cert.pem", "CERT");
+    const text = fc.constantFrom("", "one", "two\n");
+    const field = (name: string, value: fc.Arbitrary<unknown>) =>
+      fc.option(
+        value.map((one) => ({ [name]: one })),
+        { freq: 2 },
+      );
+    const rare = (name: string, value: fc.Arbitrary<unknown>) =>
+      fc.boolean().chain((absent) => (absent ? fc.constant(null) : field(name, value)));
+    const data = text.map(base64);
+    const paths = fc.constantFrom("ca.pem", join(folder, "cert.pem"), "none.pem");
+    const some = (...fields: fc.Arbitrary<object | null>[]) =>
+      fc.tuple(...fields).map((chosen) => Object.assign({}, ...chosen.filter((one) => one !== null)) as object);
+    const cluster = some(
+      field("certificate-authority-data", data),
+      field("certificate-authority", paths),
+      field("tls-server-name", fc.constant("kubernetes")),
+      field("server", fc.constantFrom("https://[fd00::1]:6443/x", "nowhere", "")),
+      rare("insecure-skip-tls-verify", fc.boolean()),
+    );
+    const user = some(
+      field("token", text),
+      field("client-certificate-data", data),
+      field("client-certificate", paths),
+      field("client-key-data", data),
+      field("client-key", paths),
+      rare("username", text),
+      rare("tokenFile", paths),
+    );
+    let plainly = 0;
+    await fc.assert(
+      fc.asyncProperty(user, cluster, fc.constantFrom("x", "y"), async (user, cluster, current) => {
+        const path = config(user, cluster, current);
+        const plain = readPlain(path);
+        if (plain === undefined) return;
+        plainly++;
+        expect(plain).toEqual(await readAny(path));
+      }),
+      { numRuns: 500 },
+    );
+    expect(plainly).toBeGreaterThan(0);
+  }, 60_000);
 
   it("with a program that gives the token, asked again when that is refused", async () => {
     let now = 0;

@@ -1,6 +1,7 @@
 /**
- * Credentials from a kubeconfig, with all that @kubernetes/client-node knows of it: certificates, tokens, exec plugins,
- * OIDC. It is loaded in a child process (kubeconfig-reader.ts), because it takes 85 MB that a process never gives back.
+ * Credentials from a kubeconfig: certificates, tokens, and with all that @kubernetes/client-node knows exec plugins and
+ * OIDC. It is read in a child process (kubeconfig-reader.ts), because client-node takes 85 MB that a process never
+ * gives back.
  */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";

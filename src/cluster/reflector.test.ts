@@ -193,8 +193,9 @@ describe("the reflector", () => {
       response.writeHead(404, { "content-type": "text/plain" }).end("404 page not found\n");
     };
     server.always = absent;
-    follow();
-    await until(() => seen.said.length > 0);
+    // Of other failures there would be no end for minutes.
+    follow(undefined, { ...PACE, longestPauseMs: 600_000 });
+    await until(() => server.requests.length > 20);
     expect(seen.said[0]).toMatch(/does not know things.example.org\/v1; are the CustomResourceDefinitions installed\?/);
     server.always = undefined;
     server.put("a", "1");

@@ -48,10 +48,10 @@ export const usualPace: Pace = {
 const FIRST_PARTS_LOST = 3;
 /** It is told without pauses. */
 const FIRST_PART_QUIET_MS = 30_000;
-
 /** Streams that break at once, in a row, of which nothing is said. */
 const BREAKS_UNSAID = 3;
-
+/** What a type that is not served counts as at most, so that pauses stay below 2 s: it may be installed any moment. */
+const FAILURES_WHILE_ABSENT = 4;
 /** Refusals in a row of a version that other calls do not have, until it is given up: it may be malformed or from a
  * future that a restored backup took back. */
 const REFUSALS_OF_VERSION = 2;
@@ -265,6 +265,7 @@ export class Reflector<T extends KubeObject = KubeObject, Kept = unknown> {
       return 0;
     }
     if (status === 401) this.#transport.refused();
+    if (status === 404) this.#failures = Math.min(this.#failures, FAILURES_WHILE_ABSENT);
     if (status === 400 || status === 500 || status === 504) this.#refusals++;
     if (this.#refusals >= REFUSALS_OF_VERSION) {
       this.#refusals = 0;

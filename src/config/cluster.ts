@@ -2,10 +2,16 @@
  * The cluster as one looks at it to find a node's peers: every node with its own AS, addresses and settings worked out.
  * Defaults are here and nowhere else.
  */
-import { type Address, type Family, parseAddress } from "../../ipam/net/address.ts";
+import { type Address, addressOf, type Family, formatAddress, parseAddress } from "../../ipam/net/address.ts";
 import { type AddressWithLength, parseAddressWithLength } from "../../ipam/net/prefix.ts";
 import { secondsOf } from "./duration.ts";
-import type { BGPConfigurationSpec, BGPFilterSpec, NodeResource, ResourceSnapshot } from "./resource.ts";
+import type {
+  BGPConfigurationResource,
+  BGPConfigurationSpec,
+  BGPFilterSpec,
+  NodeResource,
+  ResourceSnapshot,
+} from "./resource.ts";
 import type { PasswordSource } from "./schema/password.ts";
 
 export const DEFAULTS = {
@@ -46,6 +52,10 @@ export interface KnownNode {
   readonly asNumber: number;
   readonly ipv4?: AddressWithLength;
   readonly ipv6?: AddressWithLength;
+  /** Both, as text. */
+  readonly addresses: readonly string[];
+  /** Four octets; the agent's own configuration may give it another one. */
+  readonly routerID: Address;
   /** Four octets, of a route reflector. */
   readonly clusterID?: Address;
   readonly settings: NodeSettings;
@@ -79,7 +89,7 @@ export function commonFamily(a: KnownNode, b: KnownNode): Family | undefined {
 
 export function clusterOf(snapshot: ResourceSnapshot): Cluster {
   const global = configurationOf(snapshot, "default");
-  const nodes = snapshot.nodes.map((node) => knownNode(snapshot, node, global));
+  const nodes = knownNodes(snapshot, global);
   nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     filters: new Map(snapshot.bgpFilters.map(({ metadata, spec }) => [metadata.name, spec])),
@@ -92,7 +102,29 @@ export function clusterOf(snapshot: ResourceSnapshot): Cluster {
   };
 }
 
-function knownNode(snapshot: ResourceSnapshot, node: NodeResource, global: BGPConfigurationSpec): KnownNode {
+/**
+ * By the very BGPConfigurations and the very Node: when one of 5,000 changes the others are not worked out again.
+ * Resources are never written to, so one that is the same object says the same.
+ */
+const KNOWN = new WeakMap<readonly BGPConfigurationResource[], WeakMap<NodeResource, KnownNode>>();
+
+function knownNodes(snapshot: ResourceSnapshot, global: BGPConfigurationSpec): KnownNode[] {
+  const { bgpConfigurations } = snapshot;
+  const known = KNOWN.get(bgpConfigurations) ?? new WeakMap<NodeResource, KnownNode>();
+  KNOWN.set(bgpConfigurations, known);
+  const configurations = new Map(bgpConfigurations.map(({ metadata, spec }) => [metadata.name, spec]));
+  const common = settingsOf({}, global);
+  return snapshot.nodes.map((node) => {
+    const before = known.get(node);
+    if (before !== undefined) return before;
+    const own = configurations.get(`node.${node.metadata.name}`);
+    const now = knownNode(node, global, own === undefined ? common : settingsOf(own, global));
+    known.set(node, now);
+    return now;
+  });
+}
+
+function knownNode(node: NodeResource, global: BGPConfigurationSpec, settings: NodeSettings): KnownNode {
   const bgp = node.spec.bgp;
   const ipv4 = nodeAddress(bgp?.ipv4Address);
   const ipv6 = nodeAddress(bgp?.ipv6Address);
@@ -103,20 +135,29 @@ function knownNode(snapshot: ResourceSnapshot, node: NodeResource, global: BGPCo
     asNumber: bgp?.asNumber ?? global.asNumber ?? DEFAULTS.asNumber,
     ...(ipv4 !== undefined && { ipv4 }),
     ...(ipv6 !== undefined && { ipv6 }),
+    addresses: [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address))),
+    routerID: ipv4?.address ?? hashOf(node.metadata.name),
     ...(clusterID !== undefined && { clusterID }),
-    settings: settingsOf(snapshot, node.metadata.name, global),
+    settings,
   };
 }
 
 /** A node that there is no Node resource of. */
 export function unknownNode(snapshot: ResourceSnapshot, name: string): KnownNode {
   const global = configurationOf(snapshot, "default");
-  const settings = settingsOf(snapshot, name, global);
-  return { name, labels: {}, asNumber: global.asNumber ?? DEFAULTS.asNumber, settings };
+  const settings = settingsOf(configurationOf(snapshot, `node.${name}`), global);
+  const asNumber = global.asNumber ?? DEFAULTS.asNumber;
+  return { name, labels: {}, asNumber, addresses: [], routerID: hashOf(name), settings };
 }
 
-function settingsOf(snapshot: ResourceSnapshot, nodeName: string, global: BGPConfigurationSpec): NodeSettings {
-  const own = configurationOf(snapshot, `node.${nodeName}`);
+/** A router ID (RFC 6286: any four octets but zero, different from every other speaker's in the AS) out of a name. */
+export function hashOf(name: string): Address {
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  return hash === 0 ? addressOf("0.0.0.1") : Uint8Array.of(hash >>> 24, hash >>> 16, hash >>> 8, hash);
+}
+
+function settingsOf(own: BGPConfigurationSpec, global: BGPConfigurationSpec): NodeSettings {
   const logSeverity = own.logSeverityScreen ?? global.logSeverityScreen;
   return {
     listenPort: own.listenPort ?? global.listenPort ?? DEFAULTS.listenPort,

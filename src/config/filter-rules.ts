@@ -4,7 +4,7 @@ import type { Fault } from "./fault.ts";
 import type { SourcedResource } from "./manifest.ts";
 import type { BGPPeerResource, Resource } from "./resource.ts";
 import { kindRoot } from "./resource-keys.ts";
-import { checkStored } from "./schema/document.ts";
+import { readStored } from "./stored-resources.ts";
 import { nearestName } from "./suggest.ts";
 
 export function namesFilters(resource: Resource): resource is BGPPeerResource {
@@ -34,7 +34,7 @@ export async function filtersInUse(store: Store, resources: readonly Resource[])
   const going = new Set(resources.flatMap(({ kind, metadata }) => (kind === "BGPPeer" ? metadata.name : [])));
   const { entries } = await store.list(kindRoot("BGPPeer"));
   const peers = entries
-    .map(({ value }) => checkStored(value))
+    .map(readStored)
     .flatMap((checked) => ("resource" in checked && namesFilters(checked.resource) ? checked.resource : []))
     .filter(({ metadata }) => !going.has(metadata.name));
   return filters.flatMap(({ metadata: { name } }) => {

@@ -71,14 +71,15 @@ class PeerCollection implements PeerSet {
     const address = parseAddress(target?.address ?? "");
     const say = (text: string) => this.#say(`BGPPeer ${peering.name}: ${text}`);
     if (target === undefined || address === undefined) return say(`${spec.peerIP} is not an address`);
+    const text = formatAddress(address);
     // A peering for everybody with one node's address means everybody else.
-    if (hasAddress(this.#me, address)) return;
+    if (this.#me.addresses.includes(text)) return;
     if (spec.asNumber === undefined) return say(`the AS of ${target.address} is unknown; give asNumber`);
-    const owner = this.#cluster.nodes.find((node) => hasAddress(node, address));
+    const owner = this.#cluster.nodes.find(({ addresses }) => addresses.includes(text));
     const port = target.port ?? owner?.settings.listenPort ?? DEFAULTS.listenPort;
     const same = this.peers.find((peer) => peer.port === port && sameAddress(peer.address, address));
     if (same !== undefined) {
-      return say(`${formatAddress(address)} port ${port} is BGPPeer ${same.name}'s already; ignored`);
+      return say(`${text} port ${port} is BGPPeer ${same.name}'s already; ignored`);
     }
     const source = this.#source(peering, familyOf(address));
     if (source === "missing") {
@@ -155,7 +156,7 @@ class PeerCollection implements PeerSet {
   }
 
   #reaches(node: KnownNode): boolean {
-    return [node.ipv4, node.ipv6].some((own) => own !== undefined && this.#reached.has(own.address.join(".")));
+    return node.addresses.some((address) => this.#reached.has(address));
   }
 
   #add(peer: PeerIntent): void {
@@ -167,7 +168,7 @@ class PeerCollection implements PeerSet {
       );
     }
     this.peers.push(families === undefined ? peer : { ...peer, families });
-    this.#reached.add(peer.address.join("."));
+    this.#reached.add(formatAddress(peer.address));
   }
 
   /** A route needs a next hop: an address of its family, or an IPv6 one (RFC 8950). */
@@ -208,10 +209,6 @@ class PeerCollection implements PeerSet {
 function shownAS(peering: Peering, from: KnownNode, to: KnownNode): number {
   const shows = peering.from(from) && peering.to(to);
   return (shows ? peering.resource.spec.localASNumber : undefined) ?? from.asNumber;
-}
-
-function hasAddress(node: KnownNode, address: Address): boolean {
-  return [node.ipv4, node.ipv6].some((own) => own !== undefined && sameAddress(own.address, address));
 }
 
 function noCommonFamily(me: KnownNode, other: KnownNode): string {

@@ -4,10 +4,10 @@
  *
  * The rules of the peer set are in resolve-peers.ts, defaults in cluster.ts.
  */
-import { type Address, addressOf, compareAddresses, formatAddress } from "../../ipam/net/address.ts";
+import { type Address, formatAddress, sameAddress } from "../../ipam/net/address.ts";
 import { type AddressWithLength, type Prefix, prefixOf } from "../../ipam/net/prefix.ts";
 import { type Advertisement, advertisementsOf } from "./advertisements.ts";
-import { type Cluster, clusterOf, type KnownNode, type PathChoice, unknownNode } from "./cluster.ts";
+import { type Cluster, clusterOf, hashOf, type KnownNode, type PathChoice, unknownNode } from "./cluster.ts";
 import { type LocalPeerings, resolveLocalPeerings } from "./local-peerings.ts";
 import type { PeerIntent } from "./peer-intent.ts";
 import { resolvePeers } from "./resolve-peers.ts";
@@ -23,8 +23,8 @@ export interface NodeConfig {
   readonly listenPort: number;
   readonly ipv4?: AddressWithLength;
   readonly ipv6?: AddressWithLength;
-  /** Every registered node and its addresses, as text. */
-  readonly nodes: ReadonlyMap<string, readonly string[]>;
+  /** Every registered node. */
+  readonly nodes: readonly KnownNode[];
   /** Sorted by name within: BGPPeers with an address, BGPPeers with a selector, the mesh. */
   readonly peers: readonly PeerIntent[];
   /** What keeps something that was asked for from happening, in words. */
@@ -64,7 +64,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
   else if (me.ipv4 === undefined && me.ipv6 === undefined) {
     problems.push(`node ${nodeName} has no address: give its Node spec.bgp.ipv4Address or ipv6Address`);
   }
-  const routerID = ownRouterID === "hash" ? hashOf(me.name) : (ownRouterID ?? routerIDOf(me));
+  const routerID = ownRouterID === "hash" ? hashOf(me.name) : (ownRouterID ?? me.routerID);
   problems.push(...sameRouterID(cluster, me, routerID));
   const resolved = registered ? resolvePeers(cluster, snapshot.bgpPeers, me) : { peers: [], problems: [] };
   if (me.clusterID !== undefined && resolved.peers.length === 0 && snapshot.nodes.length > 1) {
@@ -82,7 +82,7 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
     listenPort,
     ...(me.ipv4 !== undefined && { ipv4: me.ipv4 }),
     ...(me.ipv6 !== undefined && { ipv6: me.ipv6 }),
-    nodes: new Map(cluster.nodes.map((node) => [node.name, addressesOf(node)])),
+    nodes: cluster.nodes,
     peers: resolved.peers,
     problems: [...problems, ...resolved.problems],
     ...(logLevel !== undefined && { logLevel }),
@@ -96,30 +96,15 @@ export function resolveNode(snapshot: ResourceSnapshot, nodeName: string, ownRou
   };
 }
 
-function addressesOf({ ipv4, ipv6 }: KnownNode): string[] {
-  return [ipv4, ipv6].flatMap((own) => (own === undefined ? [] : formatAddress(own.address)));
-}
-
 function reflectedPools({ pools }: ResourceSnapshot): ReflectedPool[] {
   return pools.map(({ metadata: { name }, spec: { cidr, disableBGPExport } }) => {
     return { name, prefix: prefixOf(cidr), disableBGPExport };
   });
 }
 
-// RFC 6286: any four octets but zero, different from every other speaker's in the AS.
-function routerIDOf(node: KnownNode): Address {
-  return node.ipv4?.address ?? hashOf(node.name);
-}
-
-function hashOf(name: string): Address {
-  let hash = 0x811c9dc5; // FNV-1a
-  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
-  return hash === 0 ? addressOf("0.0.0.1") : Uint8Array.of(hash >>> 24, hash >>> 16, hash >>> 8, hash);
-}
-
 function sameRouterID(cluster: Cluster, me: KnownNode, routerID: Address): string[] {
   return cluster.nodes
-    .filter((node) => node.name !== me.name && compareAddresses(routerIDOf(node), routerID) === 0)
+    .filter((node) => node.name !== me.name && sameAddress(node.routerID, routerID))
     .map((node) => `node ${node.name} has the router ID ${formatAddress(routerID)} too; sessions between the two fail`);
 }
 

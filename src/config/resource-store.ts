@@ -16,9 +16,9 @@ import { ownershipFault, ownershipRefusal, sameContent, type Writer, withoutOrig
 import type { SourcedResource } from "./manifest.ts";
 import type { Resource } from "./resource.ts";
 import { FILTERS_GUARD, kindRoot, POOLS_GUARD, resourceKey } from "./resource-keys.ts";
-import { checkStored } from "./schema/document.ts";
 import { pathText } from "./schema/problem.ts";
 import { hasServiceRanges } from "./service-range-rules.ts";
+import { readStored } from "./stored-resources.ts";
 
 export interface Outcome {
   readonly kind: Kind;
@@ -136,7 +136,7 @@ export function readEntries(entries: readonly Entry[]): { resources: Resource[];
   const resources: Resource[] = [];
   const damaged: string[] = [];
   for (const entry of entries) {
-    const checked = checkStored(entry.value);
+    const checked = readStored(entry);
     if ("resource" in checked) resources.push(checked.resource);
     else {
       const [problem] = checked.problems;
@@ -182,7 +182,7 @@ async function readKinds(store: Store, kinds: Iterable<Kind>): Promise<Map<strin
 }
 
 function resourceIn(entry: Entry): Resource | undefined {
-  const checked = checkStored(entry.value);
+  const checked = readStored(entry);
   return "resource" in checked ? checked.resource : undefined;
 }
 

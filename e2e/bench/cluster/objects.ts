@@ -1,8 +1,10 @@
-/** A large cluster's objects, as heavy as they are in real ones: managedFields, images of nodes, conditions and all. */
+/** What a large cluster's API server has, as heavy as it is in real ones: managedFields, conditions and all. */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 
 export interface Size {
+  /** The node that is measured: some of the endpoints are there. */
+  readonly here: string;
   readonly nodes: number;
   readonly services: number;
   readonly slicesPerService: number;
@@ -10,7 +12,7 @@ export interface Size {
   readonly namespaces: number;
 }
 
-export const LARGE: Size = {
+export const LARGE: Omit<Size, "here"> = {
   nodes: 5_000,
   services: 5_000,
   slicesPerService: 4,
@@ -32,7 +34,6 @@ export async function writeObjects(path: string, size: Size): Promise<void> {
 
 function* objectsOf(size: Size): Generator<object> {
   for (let n = 0; n < size.namespaces; n++) yield namespace(n);
-  for (let n = 0; n < size.nodes; n++) yield node(n);
   for (let n = 0; n < size.services; n++) {
     yield serviceOf(n, size);
     for (let part = 0; part < size.slicesPerService; part++) yield sliceOf(n, part, size);
@@ -50,33 +51,6 @@ function namespace(n: number): object {
   const name = `team-${n}`;
   const labels = { "kubernetes.io/metadata.name": name, team: String(n % 20) };
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels }, status: { phase: "Active" } };
-}
-
-function node(n: number): object {
-  const name = nodeName(n);
-  const address = `10.${(n >> 14) & 255}.${(n >> 6) & 255}.${n & 63}`;
-  const images = Array.from({ length: 50 }, (_, i) => ({
-    names: [
-      `images.example.net/team-${i}/service-${i}@sha256:${String(n * 50 + i).padStart(64, "0")}`,
-      `images.example.net/team-${i}/service-${i}:v1.${i}`,
-    ],
-    sizeBytes: 12_345_678 + i,
-  }));
-  const conditions = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"].map((type) => ({
-    ...{ type, status: type === "Ready" ? "True" : "False", lastHeartbeatTime: TIME, lastTransitionTime: TIME },
-    ...{ reason: `Kubelet${type}`, message: `kubelet says of ${type} what kubelets say` },
-  }));
-  const labels = { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", rack: `rack${Math.floor(n / 40)}` };
-  return {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { name, labels, managedFields: [managed("kubelet", ["addresses", "conditions", "images", "nodeInfo"])] },
-    spec: { podCIDR: `10.244.${n & 255}.0/24` },
-    status: {
-      ...{ addresses: [{ type: "InternalIP", address }], conditions, images },
-      ...{ capacity: { cpu: "64", memory: "263924736Ki", pods: "110" } },
-    },
-  };
 }
 
 const serviceName = (n: number) => `service-${n}`;
@@ -115,7 +89,7 @@ export function sliceOf(n: number, part: number, size: Size, round = 0): object 
     return {
       addresses: [`10.${128 + (at >> 8)}.${at & 255}.${(i * 17 + part) & 255}`],
       conditions: { ready, serving: ready, terminating: false },
-      nodeName: nodeName(at),
+      nodeName: at === 1 ? size.here : nodeName(at),
       targetRef: {
         ...{ kind: "Pod", namespace: teamOf(n, size), name: `${serviceName(n)}-7d4b9c-${part}${i}` },
         uid: `5f0c1a2b-0000-4000-8000-${String(n * 100 + part * 10 + i).padStart(12, "0")}`,
