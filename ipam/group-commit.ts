@@ -21,6 +21,9 @@ export interface AllocatorPorts {
 }
 
 const requestsPerTransaction = 32;
+/** Several were answered together a moment ago: as many are likely to come again, and are waited for so long. */
+const recentMs = 100;
+const gatherMs = 4;
 const mostConflicts = 20;
 const mostFailures = 3;
 /** After a request has met a failure and is older than this, it fails. */
@@ -35,6 +38,9 @@ export class GroupCommit {
   #active: Job[] = [];
   #working = false;
   #loaded = false;
+  /** How many were answered by the last transaction, and when. */
+  #last = { answered: 0, at: 0 };
+  #gathered: (() => void) | undefined;
   readonly #doubts = new Doubts();
   #announced = "";
 
@@ -47,6 +53,7 @@ export class GroupCommit {
 
   submit(job: Job): void {
     this.#waiting.push(job);
+    if (this.#waiting.length >= this.#last.answered) this.#gathered?.();
     if (!this.#working) void this.#work();
   }
 
@@ -65,6 +72,7 @@ export class GroupCommit {
     // Requests made in the same turn go into the same transaction.
     await Promise.resolve();
     while (this.#waiting.length + this.#active.length > 0) {
+      if (this.#active.length === 0) await this.#gather();
       const joining = this.#waiting.splice(0, requestsPerTransaction - this.#active.length);
       if (joining.length > 0) this.#view.expire(this.#ports.now());
       this.#active.push(...joining);
@@ -75,6 +83,20 @@ export class GroupCommit {
       }
     }
     this.#working = false;
+  }
+
+  /**
+   * Under load each transaction would carry the few that came during the one before, and each costs as much as it does
+   * for many. Whoever comes alone waits for nobody.
+   */
+  async #gather(): Promise<void> {
+    const { answered, at } = this.#last;
+    if (answered < 2 || this.#waiting.length >= answered || this.#ports.now() - at > recentMs) return;
+    const full = new Promise<void>((resolve) => {
+      this.#gathered = resolve;
+    });
+    await Promise.race([full, this.#ports.wait(gatherMs)]);
+    this.#gathered = undefined;
   }
 
   async #round(): Promise<void> {
@@ -135,6 +157,7 @@ export class GroupCommit {
 
   #answer(batch: Batch): void {
     this.#announce();
+    this.#last = { answered: batch.planned.length, at: this.#ports.now() };
     for (const { job, answer } of batch.planned) {
       this.#leave(job);
       if (job.handle !== undefined) this.#doubts.answered(job.handle);
