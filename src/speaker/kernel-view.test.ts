@@ -226,6 +226,15 @@ describe("routes of others", () => {
     }
   });
 
+  it("stay what they are while the kernel tells of others", async () => {
+    for (let i = 0; i < 20; i++) {
+      ip(netns, `route add 10.${100 + i}.0.0/16 via 10.1.0.${2 + i}`);
+      await until(`route ${i} is told`, () => under(`10.${100 + i}.0.0/16`) !== undefined);
+    }
+    const told = Array.from({ length: 20 }, (_, i) => under(`10.${100 + i}.0.0/16`));
+    expect(told).toEqual(Array.from({ length: 20 }, (_, i) => `10.1.0.${2 + i}`));
+  });
+
   it("of IPv6 that the kernel joins and parts are told so", async () => {
     ip(netns, "-6 route add fd00:6::/48 via fd00:1::2");
     ip(netns, "-6 route append fd00:6::/48 via fd00:1::3");
@@ -250,12 +259,20 @@ describe("routes of others", () => {
   });
 
   it("are neither ours nor a pod's nor of another table, which change nothing", async () => {
+    // The kernel says something of each IPv6 address once it has found no other one like it.
+    await until("no address is tentative", () => !ip(netns, "-6 addr show").includes("tentative"));
+    const sign = async (prefix: string) => {
+      ip(netns, `route add ${prefix} via 10.1.0.2`);
+      await until(`${prefix} is told`, () => under(prefix) === "10.1.0.2");
+    };
+    await sign("10.5.0.0/16");
     const before = told;
     ip(netns, "route add 10.7.0.0/16 via 10.1.0.7 proto 201 metric 64");
     ip(netns, "route add 10.8.0.0/16 via 10.1.0.7 proto 201 metric 1024");
     ip(netns, "route add 10.6.0.0/16 via 10.1.0.7 table 100");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(told).toBe(before);
+    const { length } = underlay;
+    await sign("10.9.0.0/16");
+    expect({ told, routes: underlay.length }).toEqual({ told: before + 1, routes: length + 1 });
     expect(await view.look()).toBe(0);
     expect([under("10.6.0.0/16"), under("10.7.0.0/16"), under("10.8.0.0/16")]).toEqual([
       undefined,

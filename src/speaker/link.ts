@@ -44,7 +44,7 @@ export class Link {
     socket.on("error", (happened: NodeJS.ErrnoException) => {
       error = happened;
     });
-    socket.on("data", (octets: Buffer) => this.#received(octets, listener));
+    socket.on("data", (octets: Buffer) => this.#received(plain(octets), listener));
     socket.on("drain", () => !this.#ended && listener.drained(this));
     socket.on("close", () => {
       this.why = error === undefined ? "the peer closed the connection" : describe(error);
@@ -109,6 +109,9 @@ export class Link {
     if (wasEmpty) listener.arrived(this);
   }
 }
+
+/** The speaker knows no Buffer: of what it keeps it takes slices, which are copies, and a Buffer's are none. */
+const plain = ({ buffer, byteOffset, length }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, length);
 
 const ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused: nothing listens on the BGP port there",

@@ -162,7 +162,8 @@ function socketOf(fd: number, callback: (length: number, octets: Uint8Array) => 
     handle,
     readable: true,
     writable: false,
-    onread: { buffer: Buffer.alloc(LARGEST_DATAGRAM), callback },
+    // No Buffer: what is kept of a message is a slice, and a Buffer's slice would change with the next one.
+    onread: { buffer: new Uint8Array(LARGEST_DATAGRAM), callback },
   };
   const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
   socket.resume();
