@@ -36,13 +36,12 @@ const bothPools = (change: object): string => ipv4Pool(change) + ipv6Pool(change
 const session = ({ since, established }: PeerView) => ({ since, established });
 
 /** What the other node has said in the mesh's session, in seconds. */
-async function meshRestartTime({ socket }: NodeStatus): Promise<number | undefined> {
-  const { stdout } = await overland(["bgp", "peers", "-o", "json", "--socket", socket]);
-  const { peers } = JSON.parse(stdout) as {
-    peers: { name: string; state: string; restart?: { peerRestartTime?: number } }[];
-  };
-  const mesh = peers.find(({ name, state }) => name.startsWith("mesh/") && state === "Established");
-  return mesh?.restart?.peerRestartTime;
+async function meshRestartTime(node: NodeStatus): Promise<number | undefined> {
+  const mesh = (await agentView(node)).peers.find(({ name }) => name.startsWith("mesh/"));
+  if (mesh?.state !== "Established") return undefined;
+  const { stdout } = await overland(["bgp", "peers", mesh.name, "-o", "json", "--socket", node.socket]);
+  const { restart } = JSON.parse(stdout) as { restart: { peerRestartTime?: number } };
+  return restart.peerRestartTime;
 }
 
 /** The session with the ToR is the same one after the work as before. */

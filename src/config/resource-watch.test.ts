@@ -80,7 +80,8 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.record({
     kind: fc.constantFrom<Kind>("Node", "BGPConfiguration", "BGPPeer"),
     name: fc.constantFrom("a", "b", "default", "node.a", "p"),
-    value: fc.constantFrom(undefined, "{}", '{"kind":"IPPool"}'),
+    // Nothing unreadable: of that, who was there before goes on with what it knew, and who begins anew cannot.
+    value: fc.constant(undefined),
   }),
 );
 
