@@ -39,7 +39,7 @@ const session = ({ since, established }: PeerView) => ({ since, established });
 async function meshRestartTime(node: NodeStatus): Promise<number | undefined> {
   const mesh = (await agentView(node)).peers.find(({ name }) => name.startsWith("mesh/"));
   if (mesh?.state !== "Established") return undefined;
-  const { stdout } = await overland(["bgp", "peers", mesh.name, "-o", "json", "--socket", node.socket]);
+  const { stdout } = await overland(["bgp", "peer", mesh.name, "-o", "json", "--socket", node.socket]);
   const { restart } = JSON.parse(stdout) as { restart: { peerRestartTime?: number } };
   return restart.peerRestartTime;
 }
