@@ -12,11 +12,11 @@ import { parseArgs } from "node:util";
 import type { LabStatus } from "../../src/lab/status.ts";
 import { must } from "../harness/command.ts";
 import { LabApiServer } from "../harness/lab-api-server.ts";
-import { overland } from "../harness/program.ts";
 import { Agent, takePrecedence } from "./cluster/agent.ts";
 import { Etcd, NODE_RANGE } from "./cluster/etcd.ts";
 import { LARGE, type Size, serviceOf, sliceOf, writeObjects } from "./cluster/objects.ts";
 import { exitCodeOf, Refusal } from "./ending.ts";
+import { apply, lab } from "./lab.ts";
 
 const HELP = `usage: npm run bench cluster -- [--share PERCENT] [--seconds N] [--topology NAME] [--json]
 
@@ -90,8 +90,8 @@ async function main(): Promise<number> {
 
 async function measure(settings: Settings): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), "overland-bench-"));
-  await lab("up", "--racks", "1", "--nodes", "1", "--pods", "0");
-  const plan = JSON.parse(await lab("status", "-o", "json")) as LabStatus;
+  await lab(NAME, "up", "--racks", "1", "--nodes", "1", "--pods", "0");
+  const plan = JSON.parse(await lab(NAME, "status", "-o", "json")) as LabStatus;
   const api = new LabApiServer(() => plan);
   const etcd = new Etcd(plan);
   try {
@@ -121,7 +121,7 @@ async function measure(settings: Settings): Promise<Record<string, number>> {
   } finally {
     etcd.stop();
     await api.stop();
-    await lab("down");
+    await lab(NAME, "down");
     rmSync(folder, { recursive: true });
   }
 }
@@ -164,18 +164,6 @@ async function change(api: LabApiServer, etcd: Etcd, size: Size, batch: number):
 async function swallow({ nodes: [node], routers: [router] }: LabStatus, range: string): Promise<void> {
   await must(["ip", "route", "add", range, "via", router?.addresses[0] ?? ""], { netns: node?.netns });
   await must(["ip", "route", "add", "blackhole", range], { netns: router?.netns });
-}
-
-async function lab(verb: string, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await overland(["lab", verb, "--name", NAME, ...args]);
-  if (code !== 0) throw new Error(`overland lab ${verb}: ${stderr || stdout}`);
-  return stdout;
-}
-
-async function apply({ etcd }: LabStatus, input: string): Promise<void> {
-  const environment = { ETCD_ENDPOINTS: etcd.endpoints.join(",") };
-  const { code, stderr } = await overland(["apply", "-f", "-"], { netns: etcd.netns, environment, input });
-  if (code !== 0) throw new Error(`overland apply: ${stderr}`);
 }
 
 function sized(share: number): Omit<Size, "here"> {

@@ -8,8 +8,8 @@ import type { LabStatus, NodeStatus } from "../../src/lab/status.ts";
 import { agentView, settled } from "../harness/agent.ts";
 import { LabApiServer } from "../harness/lab-api-server.ts";
 import { processIn } from "../harness/processes.ts";
-import { overland } from "../harness/program.ts";
 import { exitCodeOf, Refusal } from "./ending.ts";
+import { apply, lab } from "./lab.ts";
 import { otherSlice, others, watchedService, watchedSlice } from "./services/objects.ts";
 import { Wire } from "./services/wire.ts";
 
@@ -42,15 +42,15 @@ interface Settings {
 async function main(): Promise<number> {
   const wanted = settings(process.argv.slice(2));
   if (wanted === undefined) return 0;
-  await lab("up", "--racks", "1", "--nodes", "1", "--pods", "0");
-  const plan = JSON.parse(await lab("status", "-o", "json")) as LabStatus;
+  await lab(NAME, "up", "--racks", "1", "--nodes", "1", "--pods", "0");
+  const plan = JSON.parse(await lab(NAME, "status", "-o", "json")) as LabStatus;
   const api = new LabApiServer(() => plan);
   try {
     await api.start();
     return await measure(wanted, plan, api);
   } finally {
     await api.stop();
-    await lab("down");
+    await lab(NAME, "down");
   }
 }
 
@@ -150,18 +150,6 @@ function settings(args: string[]): Settings | undefined {
     rate: number("rate"),
     json: values.json,
   };
-}
-
-async function lab(verb: string, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await overland(["lab", verb, "--name", NAME, ...args]);
-  if (code !== 0) throw new Error(`overland lab ${verb}: ${stderr || stdout}`);
-  return stdout;
-}
-
-async function apply({ etcd }: LabStatus, input: string): Promise<void> {
-  const environment = { ETCD_ENDPOINTS: etcd.endpoints.join(",") };
-  const { code, stderr } = await overland(["apply", "-f", "-"], { netns: etcd.netns, environment, input });
-  if (code !== 0) throw new Error(`overland apply: ${stderr}`);
 }
 
 /** User and system time in clock ticks, a hundredth of a second each. */

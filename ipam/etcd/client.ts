@@ -244,7 +244,7 @@ function clientOf(endpoint: string, options: EtcdOptions, callTimeoutMs: number)
       "grpc.max_reconnect_backoff_ms": 1000,
       "grpc.max_receive_message_length": 64 << 20,
       "grpc.service_config_disable_resolution": 1,
-      // Statistics that nobody reads, and retries that nobody wants, cost a tenth of a millisecond a call.
+      // Statistics that nobody reads, and retries that nobody wants, at each call.
       "grpc.enable_channelz": 0,
       "grpc.enable_retries": 0,
       // A proxy for the web, as http_proxy names it, is no way to the cluster's own store.

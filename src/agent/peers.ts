@@ -66,13 +66,7 @@ export function peerConfigs(
     extendedNextHop: peer.extendedNextHop ?? false,
     role: peer.role,
     strictRole: peer.strictRole ?? false,
-    // A pod finds us at the address it dialed.
-    localAddresses:
-      peer.pod !== undefined
-        ? {}
-        : peer.sourceAddress === undefined
-          ? onTheLink(peer, localAddresses, links())
-          : localAddresses,
+    localAddresses: ownEnd(peer, localAddresses, links),
     nextHopMode: peer.nextHopMode,
     numAllowedLocalAsNumbers: peer.numAllowedLocalASNumbers,
     removePrivateAs: peer.removePrivateAS ?? false,
@@ -96,6 +90,12 @@ function protection(
   if (password === undefined) return { password: undefined };
   const found = passwordOf(password);
   return "value" in found ? { password: found.value } : { password: undefined, held: `no password: ${found.missing}` };
+}
+
+function ownEnd(peer: PeerIntent, own: PeerConfig["localAddresses"], links: () => readonly Link[]) {
+  // A pod finds us at the address it dialed.
+  if (peer.pod !== undefined) return {};
+  return peer.sourceAddress === undefined ? onTheLink(peer, own, links()) : own;
 }
 
 /**

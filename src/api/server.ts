@@ -76,13 +76,13 @@ function listening(server: Server, listen: () => void): Promise<void> {
 
 async function answer(message: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
   try {
-    const [path = "/", query] = (message.url ?? "/").split("?", 2);
-    const found = findRoute(routes, message.method ?? "GET", path);
+    const { pathname, searchParams: query } = new URL(message.url ?? "/", "http://overland");
+    const found = findRoute(routes, message.method ?? "GET", pathname);
     const body = await bodyOf(message);
     if (body === undefined) return send(response, { status: 413, body: { error: "the request is too large" } });
     if (found === undefined)
-      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${path}` } });
-    const reply = await found.handler(body, { params: found.params, query: new URLSearchParams(query) });
+      return send(response, { status: 404, body: { error: `no such path: ${message.method} ${pathname}` } });
+    const reply = await found.handler(body, { params: found.params, query });
     if (isParts(reply.body)) await sendParts(response, reply, reply.body);
     else send(response, reply);
   } catch (error) {
@@ -169,8 +169,10 @@ function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined> {
     let length = 0;
     message.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length > LARGEST_BODY) resolve(undefined);
-      else chunks.push(chunk);
+      if (length <= LARGEST_BODY) return void chunks.push(chunk);
+      // What still comes is read and forgotten, so that the answer can be heard.
+      chunks.length = 0;
+      resolve(undefined);
     });
     message.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     message.on("error", reject);

@@ -1,6 +1,6 @@
 /**
  * A kubeconfig that holds all there is to know itself: authorities, certificates, tokens, in it or in files. Most do,
- * and reading one so takes a tenth of a second; @kubernetes/client-node takes one or two before it has read anything.
+ * and @kubernetes/client-node takes longer to load than reading one so takes in all.
  */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";

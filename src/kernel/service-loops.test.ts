@@ -10,6 +10,8 @@ let node: TestNetns;
 let router: TestNetns;
 let client: TestNetns;
 
+const nft = (commands: string) => execFileSync("ip", ["netns", "exec", node.name, "nft", commands]);
+
 /** A router that has the ranges by the node, a node whose default routes lead to the router, and a client behind it. */
 beforeEach(() => {
   node = makeTestNetns();
@@ -70,14 +72,8 @@ describe("an address in a range of services that no service has", () => {
     expect(ping(client, "10.96.0.1")).toContain(" 0% packet loss");
     // A connection of the node's own is routed before kube-proxy sends it elsewhere: here the router is elsewhere.
     const nat = "add table ip proxy; add chain ip proxy out { type nat hook output priority -100 ; }";
-    execFileSync("ip", ["netns", "exec", node.name, "nft", nat]);
-    execFileSync("ip", [
-      "netns",
-      "exec",
-      node.name,
-      "nft",
-      "add rule ip proxy out ip daddr 10.96.0.2 dnat to 10.1.0.2",
-    ]);
+    nft(nat);
+    nft("add rule ip proxy out ip daddr 10.96.0.2 dnat to 10.1.0.2");
     expect(ping(node, "10.96.0.2")).toContain(" 0% packet loss");
   });
 
@@ -93,14 +89,8 @@ describe("an address in a range of services that no service has", () => {
       ip(pod, "route add default via 10.244.0.1");
       ip(router, "route add 10.244.0.0/24 via 10.1.0.1");
       const nat = "add table ip proxy; add chain ip proxy in { type nat hook prerouting priority -100 ; }";
-      execFileSync("ip", ["netns", "exec", node.name, "nft", nat]);
-      execFileSync("ip", [
-        "netns",
-        "exec",
-        node.name,
-        "nft",
-        "add rule ip proxy in ip daddr 10.96.0.3 dnat to 10.244.0.5",
-      ]);
+      nft(nat);
+      nft("add rule ip proxy in ip daddr 10.96.0.3 dnat to 10.244.0.5");
       expect(ping(client, "10.96.0.3")).toContain(" 0% packet loss");
       ip(router, "addr add 10.96.7.7/32 dev lo");
       expect(ping(pod, "10.96.7.7")).toContain(" 0% packet loss");

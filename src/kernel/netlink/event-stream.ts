@@ -23,7 +23,7 @@ export interface EventStreamOptions {
   readonly netns?: string;
   /** What was done at the request of these netlink ports is not told: we know, and it may be half a million. */
   readonly withoutPorts?: readonly number[];
-  /** Only messages of these types (RTM_) are told; all if absent. What the kernel leaves out costs next to nothing. */
+  /** Only messages of these types (RTM_) are told; all if absent. Not beside `withoutPorts`: there is one filter. */
   readonly onlyTypes?: readonly number[];
 }
 
